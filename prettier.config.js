@@ -1,0 +1,3 @@
+import oclif from '@oclif/prettier-config'
+
+export default {...oclif, printWidth: 140}

@@ -1,0 +1,216 @@
+import type {Ledger, Letter, Message, Pipeline, Runtime, Sink, Source} from './types.ts'
+import type {Tally} from './ledger.ts'
+import {DataError} from '../errors.ts'
+import {inBatches} from './batch.ts'
+import {isolate} from './isolate.ts'
+import {createLedger, record} from './ledger.ts'
+import {withRetry} from './retry.ts'
+
+/**
+ * source → batch → map → write → ack. Resolves when the source has ended or `stop` fired, and all that was read is settled.
+ * Rejects with the first failure; what is unacknowledged then will be read again.
+ * Give it a ledger to watch it live, or to read it after a failure.
+ */
+export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runtime, ledger: Ledger = createLedger()): Promise<Ledger> {
+  const {source, sink} = pipeline
+  const failed = new AbortController()
+  const fail = (error: unknown) => failed.abort(error)
+  const writing = AbortSignal.any([runtime.abort, failed.signal])
+  const reading = AbortSignal.any([runtime.stop, writing]) // a failed write has to end a read that may never return by itself
+  const flights: Flight[] = [] // not yet acknowledged, in read order
+  const abandoned = new Set<string>() // revoked partitions of which something was not sent
+  let exhausted = false
+  let proven = false // has a write succeeded?
+  const landed = () => Promise.all(flights.map((flight) => flight.acknowledged))
+
+  try {
+    for await (const messages of inBatches(countedChunks(), pipeline.batch, runtime.clock)) {
+      for (const batch of sink.onePartitionABatch ? byPartition(messages) : [messages]) await launch(batch).catch(fail)
+      if (failed.signal.aborted) break
+    }
+  } catch (error) {
+    await landed() // what a failing source gave us before is still worth its ack
+    fail(error)
+  }
+
+  await landed()
+  failed.signal.throwIfAborted()
+  if (exhausted) await source.complete()
+  return ledger
+
+  async function* countedChunks() {
+    for await (const chunk of source.read(reading)) {
+      ledger.read += chunk.length
+      ledger.unacknowledged += chunk.length
+      yield chunk
+    }
+
+    exhausted = !reading.aborted
+  }
+
+  /** Waits for a free place, and for the flights that have to land before this batch may start. */
+  async function launch(messages: readonly Message<I>[]) {
+    if (flights.length >= sink.maxInFlight) await flights[0]!.acknowledged
+    if (failed.signal.aborted) return
+    const batch = mapBatch(messages, pipeline)
+    await Promise.all(flights.filter((flight) => mustPrecede(flight, batch)).map((flight) => flight.written))
+    if (failed.signal.aborted) return
+
+    const begunAt = runtime.clock.now()
+    const settlement = settle(batch)
+    const before = flights.at(-1)?.acknowledged
+    const acknowledged = Promise.all([settlement, before])
+      .then(([settled]) => acknowledge(settled, begunAt))
+      .catch(fail)
+    flights.push({batch, written: settlement.catch(() => {}), acknowledged})
+  }
+
+  /** The last value of a key has to be written last, and where it is promised a partition has one insert in flight. */
+  function mustPrecede(flight: Flight, batch: Batch<I, O>): boolean {
+    const [one, other] = [flight.batch.messages[0]?.position.partition, batch.messages[0]?.position.partition]
+    return !flight.batch.keys.isDisjointFrom(batch.keys) || (sink.onePartitionABatch === true && one === other)
+  }
+
+  /** Resolves when each message is stored, filtered or in the dead letters, all of it durable, or was taken away. */
+  async function settle(batch: Batch<I, O>): Promise<Settlement<I, O>> {
+    const {messages, rows, owners} = batch
+    const unsent = new Set<number>()
+    const withdrawn = (row: number) => {
+      const owner = owners[row]!
+      const isRevoked = source.revoked?.(messages[owner]!.position.partition).aborted ?? false
+      if (isRevoked) unsent.add(owner)
+      return isRevoked
+    }
+
+    const write = isolate(sink, {rows, token: tokenOf(messages, source), signal: writing, withdrawn})
+    const {retry: policy, observer, deadLetter} = pipeline
+    const attempts = {policy, signal: writing, proven: () => proven, observer}
+    const refused = await withRetry({...attempts, work: write}, runtime)
+    if (rows.length > 0) proven = true
+    const letters = lettersOf(batch, refused)
+    if (letters.length > 0) await withRetry({...attempts, work: () => deadLetter.put(letters)}, runtime)
+    return {batch, refused, unsent}
+  }
+
+  async function acknowledge(settlement: Settlement<I, O>, begunAt: number) {
+    if (failed.signal.aborted) return
+    leaveOut(settlement, abandoned)
+    const {
+      batch: {messages},
+      unsent,
+    } = settlement
+    const settled = unsent.size === 0 ? messages : messages.filter((_, index) => !unsent.has(index))
+    if (settled.length > 0) await source.ack(settled)
+    if (unsent.size > 0) source.release?.(messages.filter((_, index) => unsent.has(index)))
+    record(ledger, settled.length, tallyOf(settlement, sink))
+    flights.shift()
+    pipeline.observer?.settled?.({messages: settled.length, milliseconds: runtime.clock.now() - begunAt})
+  }
+}
+
+/** A batch on its way. Its promises never reject: a failure goes to `failed`. */
+interface Flight {
+  readonly batch: Pick<Batch<unknown, unknown>, 'keys' | 'messages'>
+  readonly written: Promise<unknown>
+  readonly acknowledged: Promise<void>
+}
+
+interface Batch<I, O> {
+  readonly messages: readonly Message<I>[]
+  readonly rows: readonly O[]
+  /** rows[i] was made of messages[owners[i]] */
+  readonly owners: readonly number[]
+  /** By index of the message. */
+  readonly filtered: ReadonlyMap<number, string>
+  readonly rejected: ReadonlyMap<number, DataError>
+  readonly keys: ReadonlySet<number>
+}
+
+function byPartition<I>(messages: readonly Message<I>[]): readonly (readonly Message<I>[])[] {
+  return [...Map.groupBy(messages, (message) => message.position.partition).values()]
+}
+
+function mapBatch<I, O>(messages: readonly Message<I>[], {transform, sink}: Pipeline<I, O>): Batch<I, O> {
+  const rows: O[] = []
+  const owners: number[] = []
+  const filtered = new Map<number, string>()
+  const rejected = new Map<number, DataError>()
+
+  messages.forEach(({value, position}, index) => {
+    try {
+      const outcome = transform(value, position)
+      if ('filtered' in outcome) filtered.set(index, outcome.filtered)
+      else if (outcome.rows.length === 0) filtered.set(index, 'no rows')
+      else for (const row of outcome.rows) owners[rows.push(row) - 1] = index
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error
+      rejected.set(index, error)
+    }
+  })
+
+  const keys = new Set<number>()
+  if (sink.key) for (const row of rows) keys.add(sink.key(row))
+  return {messages, rows, owners, filtered, rejected, keys}
+}
+
+interface Settlement<I, O> {
+  readonly batch: Batch<I, O>
+  readonly refused: ReadonlyMap<number, DataError>
+  /** Messages that a revocation took away before all of their rows were sent. */
+  readonly unsent: Set<number>
+}
+
+function lettersOf({messages, owners, rejected}: Batch<unknown, unknown>, refused: ReadonlyMap<number, DataError>): readonly Letter[] {
+  return [
+    ...[...rejected].map(([index, error]) => ({message: messages[index]!, error})),
+    ...[...refused].map(([row, error]) => ({
+      message: messages[owners[row]!]!,
+      index: row - owners.indexOf(owners[row]!),
+      error,
+    })),
+  ]
+}
+
+/** An ack says "all before it": after a message that was not sent, no later one of its partition may be acknowledged. */
+function leaveOut({batch, unsent}: Settlement<unknown, unknown>, abandoned: Set<string>): void {
+  if (unsent.size === 0 && abandoned.size === 0) return
+  batch.messages.forEach(({position: {partition}}, index) => {
+    if (unsent.has(index)) abandoned.add(partition)
+    else if (abandoned.has(partition)) unsent.add(index)
+  })
+}
+
+function tallyOf<O>({batch, refused, unsent}: Settlement<unknown, O>, sink: Sink<O>): Tally {
+  const {owners, filtered, keys} = batch
+  const rejected = new Map(batch.rejected)
+  for (const [row, error] of refused) if (!rejected.has(owners[row]!)) rejected.set(owners[row]!, error)
+
+  let [accepted, rows] = [0, 0]
+  owners.forEach((owner, row) => {
+    if (unsent.has(owner)) return
+    if (!refused.has(row)) rows++
+    if (owner !== owners[row - 1] && !rejected.has(owner)) accepted++
+  })
+
+  const settled = <T>(outcomes: ReadonlyMap<number, T>) => [...outcomes].flatMap(([index, outcome]) => (unsent.has(index) ? [] : [outcome]))
+  return {
+    written: sink.prints ? 0 : accepted,
+    printed: sink.prints ? accepted : 0,
+    rows: sink.prints ? 0 : rows,
+    filtered: settled(filtered),
+    rejected: settled(rejected).map((error) => error.reason),
+    collapsed: sink.key ? owners.length - keys.size : 0,
+  }
+}
+
+/** Names each partition's range: the first and last position of a mixed batch would not tell what lies between them. */
+function tokenOf(messages: readonly Message<unknown>[], source: Source<unknown>): string {
+  const ranges = new Map<string, {first: Message<unknown>; last: Message<unknown>}>()
+  for (const message of messages) {
+    const range = ranges.get(message.position.partition)
+    if (range) range.last = message
+    else ranges.set(message.position.partition, {first: message, last: message})
+  }
+
+  return [...ranges.values()].map(({first, last}) => `${source.describe(first.position)}-${last.position.offset}`).join(',')
+}

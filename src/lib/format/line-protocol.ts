@@ -1,0 +1,174 @@
+import {DataError} from '../errors.ts'
+
+/** One point, encoded once, when it is made: its bytes end in a newline, so a body is their concatenation. */
+export interface Line {
+  readonly bytes: Buffer
+  /** 53-bit hash of series and time: what a second write would overwrite. */
+  readonly key: number
+}
+
+export type FieldValue = number | bigint | boolean | string
+export interface Point {
+  readonly measurement: string
+  readonly tags: Readonly<Record<string, string>>
+  /** A number is a float, a bigint an integer. */
+  readonly fields: Readonly<Record<string, FieldValue>>
+  /** Nanoseconds since the epoch. */
+  readonly time: bigint
+}
+
+/** Longest series key, field key included, and longest string field that InfluxDB 2 stores, in bytes. */
+const MAX_KEY_BYTES = 65_535
+const MAX_STRING_BYTES = 1_048_576
+const RESERVED_TAGS = new Set(['time', '_field', '_measurement'])
+
+/** Throws DataError for what line protocol cannot carry. Empty tags are left out, as the server would; so are numbers that are not finite. */
+export function encodePoint({measurement, tags, fields, time}: Point): Line {
+  const series = encodeSeries(measurement, Object.entries(tags))
+  let encoded = ''
+  for (const [name, value] of Object.entries(fields)) {
+    const text = encodeFieldValue(value)
+    if (text !== undefined) encoded += (encoded === '' ? '' : ',') + encodeFieldKey(name) + text
+  }
+
+  if (encoded === '') throw new DataError('no fields', 'the point has no field that can be stored')
+  return encodeLine(series, encoded, time)
+}
+
+export interface Series {
+  readonly text: string
+  readonly hash: number
+}
+
+/** `fields` is ready text, "FIT101=2.47,LIT101=522.8". */
+export function encodeLine(series: Series, fields: string, time: bigint): Line {
+  return {bytes: Buffer.from(`${series.text} ${fields} ${time}\n`), key: mix(series.hash, time)}
+}
+
+/** Measurement and tags, sorted by key as the server stores them. */
+export function encodeSeries(measurement: string, tags: readonly (readonly [string, string])[]): Series {
+  let text = escapeMeasurement(measurement)
+  for (const [key, value] of [...tags].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (value === '') continue
+    if (key === '' || RESERVED_TAGS.has(key)) throw new DataError('unwritable tag', `"${key}" cannot be the name of a tag`)
+    text += `,${escapeTag(key, 'tag name')}=${escapeTag(value, `tag ${key}`)}`
+  }
+
+  checkKeyLength(text.length > MAX_KEY_BYTES / 3 ? Buffer.byteLength(text) : 0)
+  return {text, hash: hashOf(text)}
+}
+
+/** "FIT101=", escaped. The server strips a field called `time`, so it is stored as `field_time`. */
+export function encodeFieldKey(name: string): string {
+  if (name === '') throw new DataError('unwritable field', 'a field has an empty name')
+  checkKeyLength(Buffer.byteLength(name))
+  return `${escapeTag(name === 'time' ? 'field_time' : name, 'field name')}=`
+}
+
+/** Undefined for a number that is not finite: line protocol has no form for it. */
+export function encodeFieldValue(value: FieldValue): string | undefined {
+  switch (typeof value) {
+    case 'number':
+      return Number.isFinite(value) ? String(value) : undefined
+    case 'bigint':
+      return `${value}i`
+    case 'boolean':
+      return value ? 'true' : 'false'
+    case 'string':
+      if (Buffer.byteLength(value) > MAX_STRING_BYTES) throw new DataError('unwritable field', 'a text field is longer than 1 MiB')
+      return `"${value.replace(/["\\]/g, '\\$&')}"`
+  }
+}
+
+function escapeMeasurement(name: string): string {
+  if (name === '' || name.startsWith('#')) throw new DataError('unwritable measurement', `"${name}" cannot be the name of a measurement`)
+  return refuseUnwritable(name, 'measurement').replace(/[, ]/g, '\\$&')
+}
+
+const escapeTag = (text: string, what: string) => refuseUnwritable(text, what).replace(/[,= ]/g, '\\$&')
+
+/** A backslash at the end would escape the delimiter, and a line break end the line: neither has an escaped form. */
+function refuseUnwritable(text: string, what: string): string {
+  if (text.endsWith('\\')) throw new DataError('unwritable tag', `${what}: line protocol cannot carry a text that ends in a backslash`)
+  if (/[\n\r]/.test(text)) throw new DataError('unwritable tag', `${what}: line protocol cannot carry a line break`)
+  return text
+}
+
+function checkKeyLength(bytes: number): void {
+  if (bytes > MAX_KEY_BYTES)
+    throw new DataError('unwritable tag', `measurement, tags and field names may have ${MAX_KEY_BYTES} bytes together, not ${bytes}`)
+}
+
+/** Two 32-bit FNV-1a hashes with different seeds, joined to the 53 bits that a number holds exactly. */
+function hashOf(text: string): number {
+  let [low, high] = [0x811c9dc5, 0x01000193]
+  for (let index = 0; index < text.length; index++) {
+    low = Math.imul(low ^ text.charCodeAt(index), 0x01000193)
+    high = Math.imul(high ^ text.charCodeAt(index), 0x85ebca6b)
+  }
+
+  return join(low, high)
+}
+
+function mix(seriesHash: number, time: bigint): number {
+  const [early, late] = [Number(BigInt.asIntN(32, time >> 32n)), Number(BigInt.asIntN(32, time))]
+  const seed = Math.trunc(seriesHash / 2 ** 21)
+  let low = Math.imul(seed ^ late, 0x01000193)
+  low = Math.imul(low ^ (low >>> 15) ^ early, 0x85ebca6b)
+  let high = Math.imul((seriesHash | 0) ^ early, 0xc2b2ae35)
+  high = Math.imul(high ^ (high >>> 13) ^ late, 0x27d4eb2f)
+  return join(low ^ (low >>> 16), high ^ (high >>> 16))
+}
+
+const join = (low: number, high: number) => (low >>> 0) * 2 ** 21 + ((high >>> 0) & 0x1fffff)
+
+/** What the server's messages speak of: used to explain a refusal, never on the way. */
+export interface DecodedLine {
+  /** Still escaped. */
+  readonly series: string
+  readonly measurement: string
+  readonly fields: ReadonlyMap<string, string>
+  readonly time: bigint
+}
+
+/** Reads back a line that `encodeLine` made. Field values stay text: `1.5`, `3i`, `true`, `"on"`. */
+export function decodeLine({bytes}: Line): DecodedLine {
+  const text = bytes.toString().trimEnd()
+  const [series] = split(text, ' ')
+  const timeAt = text.lastIndexOf(' ')
+  const fields = split(text.slice(series!.length + 1, timeAt), ',', '"').map((pair) => {
+    const [name] = split(pair, '=')
+    return [unescape(name!), pair.slice(name!.length + 1)] as const
+  })
+  return {
+    series: series!,
+    measurement: unescape(split(series!, ',')[0]!),
+    fields: new Map(fields),
+    time: BigInt(text.slice(timeAt + 1)),
+  }
+}
+
+/** The same line with another value, given as `encodeFieldValue` would. */
+export function withFieldValue(line: Line, field: string, value: string): Line {
+  const {series, fields, time} = decodeLine(line)
+  const encoded = [...fields].map(([name, old]) => encodeFieldKey(name) + (name === field ? value : old))
+  return {bytes: Buffer.from(`${series} ${encoded.join(',')} ${time}\n`), key: line.key}
+}
+
+/** Splits where the delimiter is neither escaped nor inside quotes; only field values have quotes. */
+function split(text: string, delimiter: string, quote?: string): string[] {
+  const parts: string[] = []
+  let start = 0
+  for (let index = 0, isQuoted = false; index < text.length; index++) {
+    if (isQuoted && text[index] === '\\') index++
+    else if (text[index] === quote && (isQuoted || text[index - 1] === '=')) isQuoted = !isQuoted
+    else if (!isQuoted && text[index] === delimiter && text[index - 1] !== '\\') {
+      parts.push(text.slice(start, index))
+      start = index + 1
+    }
+  }
+
+  return [...parts, text.slice(start)]
+}
+
+const unescape = (text: string) => text.replace(/\\([,= ])/g, '$1')

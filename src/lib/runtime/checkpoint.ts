@@ -1,0 +1,59 @@
+import {mkdir, open, readFile, rename} from 'node:fs/promises'
+import {createHash} from 'node:crypto'
+import {dirname, join} from 'node:path'
+import type {Checkpoint} from '../core/types.ts'
+import {IoError} from '../errors.ts'
+
+/** What a cursor file holds. */
+interface Saved {
+  readonly version: 1
+  readonly key: string
+  readonly cursor: string
+}
+
+/** Cursors as files of mode 0600 in a folder, one a key: written aside, synced, and renamed into place. */
+export function createFileCheckpoint(folder: string): Checkpoint {
+  return {
+    async load(key) {
+      const path = pathOf(key)
+      try {
+        const saved = JSON.parse(await readFile(path, 'utf8')) as Saved
+        if (saved.version !== 1) throw new Error(`version ${String(saved.version)} is not one that this release knows`)
+        return saved.cursor
+      } catch (cause) {
+        if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+        throw new IoError(`cannot read the cursor in ${path}: ${(cause as Error).message}`, {cause})
+      }
+    },
+    async save(key, cursor) {
+      const path = pathOf(key)
+      try {
+        await mkdir(dirname(path), {recursive: true, mode: 0o700})
+        await writeDurably(path, `${JSON.stringify({version: 1, key, cursor} satisfies Saved)}\n`)
+      } catch (cause) {
+        throw new IoError(`cannot save the cursor in ${path}: ${(cause as Error).message}`, {cause})
+      }
+    },
+  }
+
+  function pathOf(key: string): string {
+    const readable = key.replaceAll(/[^\w.-]+/g, '_').slice(0, 60)
+    return join(folder, `${readable}-${createHash('sha256').update(key).digest('hex').slice(0, 12)}.json`)
+  }
+}
+
+/** After it resolves a power cut leaves the new content, before it the old; never something between. */
+async function writeDurably(path: string, content: string): Promise<void> {
+  const draft = `${path}.${process.pid}.draft`
+  const file = await open(draft, 'w', 0o600)
+  try {
+    await file.writeFile(content)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+
+  await rename(draft, path)
+  const folder = await open(dirname(path), 'r')
+  await folder.sync().finally(() => folder.close())
+}

@@ -1,0 +1,146 @@
+import {readFile} from 'node:fs/promises'
+import {UsageError} from '../errors.ts'
+import {parseEnvFile} from '../format/env-file.ts'
+import {readConfigFile} from './config-file.ts'
+
+/** A value that a command takes, whatever it comes from. */
+export interface Setting {
+  readonly name: string
+  readonly aliases: readonly string[]
+  /** Besides UCS_<COMMAND>_<FLAG> and UCS_<FLAG>, which every setting has. */
+  readonly variables: readonly string[]
+  readonly isRepeatable: boolean
+  /** As text, like a value from anywhere else. */
+  readonly fallback: string | undefined
+}
+
+export const ORIGINS = ['flag', 'environment', 'env file', 'config file', '.env', 'default'] as const
+export interface Origin {
+  readonly kind: (typeof ORIGINS)[number]
+  /** `--broker`, `KAFKA_BROKER`, or `ucs.yaml:3:5`. */
+  readonly name: string
+}
+
+/** A value as it was given, before anybody has checked it. */
+export interface Given {
+  /** One, unless the setting is repeatable. Booleans are "true" and "false". */
+  readonly texts: readonly string[]
+  readonly origin: Origin
+}
+
+export interface ConfigInputs {
+  /** "kafka-to-influx", "buckets create" */
+  readonly command: string
+  readonly settings: readonly Setting[]
+  /** What was typed, by the name of the setting. */
+  readonly typed: ReadonlyMap<string, readonly string[]>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Every command's settings: what a config file may name. */
+  readonly commands: ReadonlyMap<string, ReadonlySet<string>>
+  /** Settings whose `--config` file has a shape of its own leave it to whoever reads it. */
+  readonly readsConfigFile: boolean
+}
+
+export interface Configuration {
+  readonly values: ReadonlyMap<string, Given>
+  /** Environment variables that hide a key of the config file: `KAFKA_BROKER overrides ucs.yaml:3:5 (broker)`. */
+  readonly overridden: readonly string[]
+  /** All texts of a setting, also those that a stronger origin hides: secrets are masked by them. */
+  everyText(setting: Setting): readonly string[]
+}
+
+type Layer = ReadonlyMap<string, string>
+
+/** Strongest first: flag, environment, named env file, config file, `.env` of the working folder, default. Empty counts as unset. */
+export async function resolveConfiguration(inputs: ConfigInputs): Promise<Configuration> {
+  const {settings, typed, environment, command} = inputs
+  const variables: Layer = new Map(Object.entries(environment).flatMap(([name, value]) => (value ? [[name, value]] : [])))
+  const direct = (name: string) => typed.get(name)?.[0] || lookUp(variables, {name, aliases: [], variables: []}, command)?.text
+  const envFile = direct('env-file')
+  const named: Layer = envFile ? await readEnvFile(envFile) : new Map()
+  const found: Layer = await readEnvFile('.env', 'may be missing')
+  const configFile = direct('config') || lookUp(named, {name: 'config', aliases: [], variables: []}, command)?.text
+  const interpolate = (name: string) => variables.get(name) ?? named.get(name) ?? found.get(name)
+  const fromFile =
+    configFile && inputs.readsConfigFile
+      ? await readConfigFile(configFile, {command, commands: inputs.commands, interpolate})
+      : new Map<string, Given>()
+
+  return {
+    values: new Map(settings.flatMap((setting) => given(setting)).map((entry) => [entry.name, entry])),
+    overridden: settings.flatMap(overrides),
+    everyText: (setting) => candidates(setting).flatMap(({texts}) => texts),
+  }
+
+  function given(setting: Setting): (Given & {name: string})[] {
+    const strongest = candidates(setting)[0]
+    return strongest ? [{name: setting.name, ...strongest}] : []
+  }
+
+  function candidates(setting: Setting): readonly Given[] {
+    const layers: (Given | undefined)[] = [
+      fromTexts(typed.get(setting.name), {kind: 'flag', name: `--${setting.name}`}),
+      fromVariable(variables, setting, 'environment'),
+      fromVariable(named, setting, 'env file'),
+      [setting.name, ...setting.aliases].map((name) => fromFile.get(name)).find((value) => value !== undefined),
+      fromVariable(found, setting, '.env'),
+      setting.fallback === undefined ? undefined : {texts: [setting.fallback], origin: {kind: 'default', name: 'default'}},
+    ]
+    return layers.filter((layer) => layer !== undefined)
+  }
+
+  function fromVariable(layer: Layer, setting: Setting, kind: Origin['kind']): Given | undefined {
+    const variable = lookUp(layer, setting, command)
+    const texts = setting.isRepeatable ? variable?.text.split('\n') : variable && [variable.text]
+    return fromTexts(texts, {kind, name: variable?.name ?? ''})
+  }
+
+  function overrides(setting: Setting): string[] {
+    const hidden = fromFile.get(setting.name)
+    const stronger = candidates(setting)[0]?.origin
+    if (!hidden || (stronger?.kind !== 'environment' && stronger?.kind !== 'env file')) return []
+    return [`${stronger.name} overrides ${hidden.origin.name} (${setting.name})`]
+  }
+}
+
+/** The names of a setting's variables, the strongest first. */
+export function variableNames(
+  {name, aliases, variables}: Pick<Setting, 'name' | 'aliases' | 'variables'>,
+  command: string,
+): readonly string[] {
+  const flags = [name, ...aliases].map(toVariable)
+  return [...flags.map((flag) => `UCS_${toVariable(command)}_${flag}`), ...flags.map((flag) => `UCS_${flag}`), ...variables]
+}
+
+const toVariable = (name: string) => name.replace(/[^a-z0-9]+/gi, '_').toUpperCase()
+
+function lookUp(
+  layer: Layer,
+  setting: Pick<Setting, 'name' | 'aliases' | 'variables'>,
+  command: string,
+): {name: string; text: string} | undefined {
+  for (const name of variableNames(setting, command)) {
+    const text = layer.get(name)
+    if (text) return {name, text}
+  }
+
+  return undefined
+}
+
+function fromTexts(texts: readonly string[] | undefined, origin: Origin): Given | undefined {
+  const filled = texts?.filter((text) => text !== '') ?? []
+  return filled.length > 0 ? {texts: filled, origin} : undefined
+}
+
+async function readEnvFile(path: string, missing?: 'may be missing'): Promise<Layer> {
+  try {
+    return parseEnvFile(await readFile(path, 'utf8'))
+  } catch (cause) {
+    const {code, message} = cause as NodeJS.ErrnoException
+    if (missing && (code === 'ENOENT' || code === 'EISDIR')) return new Map()
+    throw new UsageError(code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${message}`, {
+      cause,
+      suggestion: 'Check --env-file',
+    })
+  }
+}

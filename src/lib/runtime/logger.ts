@@ -1,0 +1,64 @@
+import {pino} from 'pino'
+import type {LogEvent, Logger} from '../core/types.ts'
+import type {LogLevel} from './log-level.ts'
+import {LOG_LEVELS} from './log-level.ts'
+
+export interface LoggerOptions {
+  readonly level: LogLevel
+  readonly format: 'pretty' | 'json'
+  /** Where lines go, each with its line break. */
+  readonly outputs: readonly ((line: string) => void)[]
+  /** Masks secrets; applied to every line. */
+  readonly redact: (text: string) => string
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Styles a level's name where people look. */
+  readonly paint?: (level: LogLevel, text: string) => string
+}
+
+/** Events with fields, as JSON or as a line to read: `warn  field.skipped  name=Foo reason="not a number"`. */
+export function createLogger({level, format, outputs, redact, now, paint = (_, text) => text}: LoggerOptions): Logger {
+  const write = (line: string) => {
+    const masked = redact(line)
+    for (const output of outputs) output(masked)
+  }
+
+  if (format === 'pretty') {
+    const log = (own: LogLevel): LogEvent =>
+      LOG_LEVELS.indexOf(own) < LOG_LEVELS.indexOf(level)
+        ? () => {}
+        : (event, fields) => write(prettyLine(paint(own, own.padEnd(5)), event, fields))
+    return {debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error')}
+  }
+
+  const json = pino(
+    {
+      level,
+      base: null,
+      messageKey: 'event',
+      timestamp: () => `,"time":"${new Date(now()).toISOString()}"`,
+      formatters: {level: (name) => ({level: name})},
+    },
+    {write},
+  )
+  const log =
+    (own: LogLevel): LogEvent =>
+    (event, fields) =>
+      json[own](fields ?? {}, event)
+  return {debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error')}
+}
+
+/** A message of its own comes first, because it is a sentence. */
+function prettyLine(level: string, event: string, fields: Readonly<Record<string, unknown>> = {}): string {
+  const {message, ...rest} = fields
+  const pairs = Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${prettyValue(value)}`]))
+  return `${[level, message === undefined ? event : `${event}: ${prettyText(message)}`, ...pairs].join(' ')}\n`
+}
+
+const prettyText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+
+/** A line stays one line, whatever the data holds. */
+function prettyValue(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text)
+}

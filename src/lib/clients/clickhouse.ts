@@ -1,0 +1,141 @@
+import type {ClickHouseClient as Driver} from '@clickhouse/client'
+import {AuthError, NotFoundError, PartialWriteError, UcsError, UnavailableError} from '../errors.ts'
+import {redactUrls} from '../format/redact.ts'
+
+/** The narrow face of ClickHouse that sinks and jobs need: one code path, over HTTP or embedded. */
+export interface ClickHouse {
+  /** The server or folder as it may be shown. */
+  readonly target: string
+  /** Statements that return nothing. */
+  command(sql: string, signal: AbortSignal): Promise<void>
+  /** `parameters` are bound by the server: `{name:String}` in the text. */
+  query<Row>(sql: string, parameters: Readonly<Record<string, unknown>>, signal: AbortSignal): Promise<readonly Row[]>
+  insert(insert: ClickHouseInsert): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ClickHouseInsert {
+  /** Quoted, "`default`.`sensor_data`". */
+  readonly table: string
+  readonly rows: readonly object[]
+  /** Of two inserts with one token the table keeps the first, within its deduplication window. */
+  readonly token: string
+  readonly signal: AbortSignal
+}
+
+/** Nothing of the insert was stored. The first bad row is named, counted from 0, where the message names one. */
+export class ClickHouseRefusal extends PartialWriteError {
+  readonly row: number | undefined
+
+  constructor(message: string, row: number | undefined, options: {cause: unknown}) {
+    super(message, options)
+    this.row = row
+  }
+}
+
+export interface ClickHouseServer {
+  readonly url: URL
+  readonly user: string
+  readonly password: string
+  readonly timeoutMilliseconds: number
+}
+
+export async function connectClickHouse({url, user, password, timeoutMilliseconds}: ClickHouseServer): Promise<ClickHouse> {
+  const {createClient, ClickHouseLogLevel} = await import('@clickhouse/client')
+  const driver = createClient({
+    url,
+    username: user,
+    password,
+    request_timeout: timeoutMilliseconds,
+    log: {level: ClickHouseLogLevel.OFF}, // what fails is reported by us, once
+    keep_alive: {eagerly_destroy_stale_sockets: true},
+  })
+  return wrapDriver(driver, redactUrls(url.origin), () => driver.close())
+}
+
+/** Gives a driver our error classes; `close` is its owner's to define. */
+export function wrapDriver(driver: Driver, target: string, close: () => Promise<void>): ClickHouse {
+  const translated = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
+    try {
+      return await work
+    } catch (cause) {
+      throw signal.aborted ? signal.reason : translate(cause, target)
+    }
+  }
+
+  return {
+    target,
+    close,
+    async command(query, signal) {
+      await translated(driver.command({query, abort_signal: signal}), signal)
+    },
+    query(query, parameters, signal) {
+      const answer = driver.query({query, query_params: {...parameters}, format: 'JSONEachRow', abort_signal: signal})
+      return translated(
+        answer.then((result) => result.json()),
+        signal,
+      )
+    },
+    async insert({table, rows, token, signal}) {
+      if (token === '') throw new Error('every insert needs a token of its own') // the engine would drop a later one without as a duplicate
+      const settings = {
+        insert_deduplication_token: token,
+        async_insert: 0,
+        input_format_skip_unknown_fields: 0,
+        date_time_input_format: 'basic',
+      } as const
+      await translated(
+        driver.insert({
+          table,
+          values: rows,
+          format: 'JSONEachRow',
+          clickhouse_settings: settings,
+          abort_signal: signal,
+        }),
+        signal,
+      )
+    },
+  }
+}
+
+/** By the server's own numbers: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp */
+const AUTH = new Set([192, 193, 194, 497, 516])
+const MISSING = new Set([60, 81])
+const BAD_ROW = new Set([6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 441])
+const OVERLOADED = new Set([159, 202, 209, 210, 236, 241, 242, 252, 319, 425, 439, 999])
+const BAD_SCHEMA = new Set([16, 47, 62])
+
+function translate(cause: unknown, target: string): UcsError {
+  if (cause instanceof UcsError) return cause
+  const {code, message} = cause as {code?: string | number; message: string}
+  const summary = `${target}: ${message.split('\n', 1)[0]!.slice(0, 400)}`
+  const number = Number(code)
+  if (AUTH.has(number)) {
+    return new AuthError(summary, {
+      cause,
+      suggestion: 'Check --clickhouse-user and --clickhouse-password, or CLICKHOUSE_USER and CLICKHOUSE_PASSWORD',
+    })
+  }
+
+  if (MISSING.has(number)) return new NotFoundError(summary, {cause, suggestion: 'Check --table and --clickhouse-database'})
+  if (BAD_SCHEMA.has(number)) {
+    return new UnavailableError(summary, {
+      cause,
+      permanent: true,
+      suggestion: 'Compare the table with the output of --print-ddl',
+    })
+  }
+
+  if (BAD_ROW.has(number)) return new ClickHouseRefusal(summary, rowOf(message), {cause})
+  if (OVERLOADED.has(number)) return new UnavailableError(summary, {cause})
+  if (Number.isInteger(number)) return new UnavailableError(summary, {cause, divisible: true})
+  return new UnavailableError(`${target} cannot be reached: ${message || code}`, {cause})
+}
+
+/** The server counts from 1. */
+function rowOf(message: string): number | undefined {
+  const match = /\(at row (\d+)\)/.exec(message)
+  return match ? Number(match[1]) - 1 : undefined
+}
+
+export const quoteName = (name: string) => `\`${name.replace(/[\\`]/g, '\\$&')}\``

@@ -1,0 +1,125 @@
+import type {IncomingHttpHeaders, IncomingMessage} from 'node:http'
+import {Agent as HttpAgent, request as httpRequest} from 'node:http'
+import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
+import {UnavailableError} from '../errors.ts'
+import {redactUrls} from '../format/redact.ts'
+
+export interface HttpOptions {
+  readonly baseUrl: URL
+  /** One whole exchange, from connecting to the last byte of a buffered answer. */
+  readonly timeoutMilliseconds: number
+  /** PEM certificates to trust instead of the system's. */
+  readonly ca?: string | undefined
+  readonly skipsVerification?: boolean
+  /** The flag that names a CA file, for the suggestion. */
+  readonly caFlag: string
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST'
+  /** Below the base URL, with its query. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Buffer
+  readonly signal: AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  readonly text: string
+}
+
+/** Kept-alive connections to one server. Wire only: whoever calls it knows what a status means. */
+export interface HttpClient {
+  /** The server as it may be shown: without user and password. */
+  readonly target: string
+  /** The answer, read to its end. Rejects with UnavailableError when there is none, and with the signal's reason. */
+  send(request: HttpRequest): Promise<HttpAnswer>
+  /** The answer as soon as its head is there; the body is the caller's to read. */
+  open(request: HttpRequest): Promise<IncomingMessage>
+  close(): void
+}
+
+/** An answer longer than this is no message of a server but a mistake in the address. */
+const MAX_ANSWER_BYTES = 16_000_000
+
+export function createHttpClient(options: HttpOptions): HttpClient {
+  const {baseUrl, timeoutMilliseconds} = options
+  const isSecure = baseUrl.protocol === 'https:'
+  const tls = {...(options.ca === undefined ? {} : {ca: options.ca}), rejectUnauthorized: !options.skipsVerification}
+  const agent = isSecure ? new HttpsAgent({keepAlive: true, ...tls}) : new HttpAgent({keepAlive: true})
+  const target = redactUrls(baseUrl.href).replace(/\/$/, '')
+  const basePath = baseUrl.pathname.replace(/\/$/, '')
+
+  return {
+    target,
+    open,
+    async send(request) {
+      const deadline = AbortSignal.timeout(timeoutMilliseconds)
+      const response = await open(request, deadline)
+      try {
+        return {status: response.statusCode ?? 0, headers: response.headers, text: await readText(response)}
+      } catch (cause) {
+        throw translate(cause, request, deadline)
+      }
+    },
+    close: () => agent.destroy(),
+  }
+
+  function open(request: HttpRequest, deadline = AbortSignal.timeout(timeoutMilliseconds)): Promise<IncomingMessage> {
+    const {method, path, headers, body, signal} = request
+    return new Promise((resolve, reject) => {
+      const fail = (cause: unknown) => reject(translate(cause, request, deadline))
+      const outgoing = (isSecure ? httpsRequest : httpRequest)({
+        agent,
+        method,
+        protocol: baseUrl.protocol,
+        hostname: baseUrl.hostname.replace(/^\[(.*)\]$/, '$1'),
+        port: baseUrl.port,
+        path: basePath + path,
+        headers: {...(body ? {'Content-Length': body.length} : {}), ...headers},
+        signal: AbortSignal.any([signal, deadline]),
+      })
+      outgoing.on('response', resolve)
+      outgoing.on('error', fail)
+      outgoing.end(body)
+    })
+  }
+
+  function translate(cause: unknown, {method, path, signal}: HttpRequest, deadline: AbortSignal): unknown {
+    if (signal.aborted) return signal.reason
+    const what = `${method} ${target}${path.replace(/\?.*/, '')}`
+    if (deadline.aborted) return new UnavailableError(`${what} took longer than ${timeoutMilliseconds / 1000} s`, {cause})
+    const {code = '', message} = cause as NodeJS.ErrnoException
+    if (!isCertificateProblem(code)) return new UnavailableError(`${what} failed: ${reasonOf(cause)}`, {cause})
+    const suggestion = `Name the certificate authority with ${options.caFlag} FILE`
+    return new UnavailableError(`${what} failed: ${message}`, {cause, suggestion, permanent: true})
+  }
+}
+
+/** A host with several addresses fails with all of its failures: the first tells enough. */
+function reasonOf(error: unknown): string {
+  const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error
+  const {code, message} = first as NodeJS.ErrnoException
+  return message || code || 'unknown error'
+}
+
+const isCertificateProblem = (code: string) => /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+
+  return Buffer.concat(chunks).toString()
+}
+
+/** Whether a host is this machine, where compressing costs more than it saves. */
+export function isLoopback({hostname}: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
+}

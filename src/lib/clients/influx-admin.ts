@@ -1,0 +1,23 @@
+/** Where a bucket is, and who asks. */
+export interface BucketQuery {
+  readonly url: URL
+  readonly org: string
+  readonly token: string
+  readonly bucket: string
+  readonly timeoutMilliseconds: number
+}
+
+export interface BucketFacts {
+  readonly name: string
+  /** How long one shard of it lasts. */
+  readonly shardSeconds: number | undefined
+}
+
+/** Undefined when there is no such bucket, or the token may not read it. */
+export async function findBucket({url, org, token, bucket, timeoutMilliseconds}: BucketQuery): Promise<BucketFacts | undefined> {
+  const [{InfluxDB}, {BucketsAPI}] = await Promise.all([import('@influxdata/influxdb-client'), import('@influxdata/influxdb-client-apis')])
+  const buckets = new BucketsAPI(new InfluxDB({url: url.href, token, timeout: timeoutMilliseconds}))
+  const found = await buckets.getBuckets({org, name: bucket})
+  const [first] = found.buckets ?? []
+  return first && {name: first.name, shardSeconds: first.retentionRules[0]?.shardGroupDurationSeconds}
+}

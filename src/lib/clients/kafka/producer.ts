@@ -1,0 +1,107 @@
+import type {Kafka, Producer} from 'kafkajs'
+import type {Clock, Logger} from '../../core/types.ts'
+import type {KafkaSettings} from './connection.ts'
+import {PartialWriteError, UnavailableError} from '../../errors.ts'
+import {createKafka, loadKafkaJs} from './connection.ts'
+import {innermost, translateKafkaError} from './errors.ts'
+
+export interface OutgoingRecord {
+  readonly key: Buffer | string | null
+  readonly value: Buffer | string | null
+  readonly headers?: Record<string, string | Buffer>
+}
+
+/** Records to one topic. A topic that does not exist comes into being where the broker allows it. */
+export interface KafkaProducer {
+  /** One attempt, within the connect timeout, to reach a broker and find the topic. */
+  connect(signal: AbortSignal): Promise<void>
+  /** Resolves when all replicas in sync have the records. */
+  send(records: readonly OutgoingRecord[]): Promise<void>
+  close(): Promise<void>
+}
+
+/** The broker takes no batch of this size; nothing of it was stored. */
+export class KafkaRefusal extends PartialWriteError {}
+
+export interface ProducerOptions {
+  readonly topic: string
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}: ProducerOptions): KafkaProducer {
+  const doing = `writing to topic "${topic}"`
+  let running: Promise<Producer> | undefined
+
+  return {
+    async connect(signal) {
+      const kafka = await createKafka(settings, 'one attempt', log)
+      await within(settings.connectTimeoutMilliseconds, reachBroker(kafka), signal)
+      await findTopic(kafka)
+    },
+    async send(records) {
+      try {
+        running ??= start()
+        await (await running).send({topic, acks: -1, messages: records.map((record) => ({...record}))})
+      } catch (error) {
+        const cause = innermost(error)
+        if (/MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE/.test(String(cause.type))) throw new KafkaRefusal(cause.message, {cause: error})
+        throw translateKafkaError(error, doing, settings)
+      }
+    },
+    async close() {
+      await (await running?.catch(() => undefined))?.disconnect()
+    },
+  }
+
+  async function start(): Promise<Producer> {
+    const {Partitioners} = await loadKafkaJs()
+    const kafka = await createKafka(settings, 'reconnecting', log)
+    const producer = kafka.producer({createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: true})
+    await producer.connect()
+    return producer
+  }
+
+  async function reachBroker(kafka: Kafka): Promise<void> {
+    const admin = kafka.admin()
+    try {
+      await admin.connect()
+      await admin.describeCluster()
+    } catch (error) {
+      throw translateKafkaError(error, doing, settings)
+    } finally {
+      await admin.disconnect()
+    }
+  }
+
+  /** Asking for a topic's metadata is what creates it; a new one takes a moment to have a leader. */
+  async function findTopic(kafka: Kafka): Promise<void> {
+    const {Partitioners} = await loadKafkaJs()
+    const retry = {retries: 8, initialRetryTime: 100, maxRetryTime: 500}
+    const producer = kafka.producer({
+      createPartitioner: Partitioners.DefaultPartitioner,
+      allowAutoTopicCreation: true,
+      retry,
+    })
+    try {
+      await producer.connect()
+      await producer.send({topic, messages: []})
+    } catch (error) {
+      throw translateKafkaError(error, doing, settings)
+    } finally {
+      await producer.disconnect()
+    }
+  }
+
+  /** kafkajs bounds each request, but not a handshake of many with a port that never answers. */
+  async function within(milliseconds: number, work: Promise<void>, signal: AbortSignal): Promise<void> {
+    const timer = new AbortController()
+    const tooLate = clock.sleep(milliseconds, AbortSignal.any([signal, timer.signal])).then(() => {
+      throw new UnavailableError(`${doing}: ${settings.brokers.join(', ')} did not answer within ${milliseconds / 1000} s`, {
+        suggestion: 'Is the broker running? Check --broker or KAFKA_BROKER',
+      })
+    })
+    work.catch(() => {}) // when it comes too late, nobody listens
+    await Promise.race([work, tooLate]).finally(() => timer.abort())
+  }
+}

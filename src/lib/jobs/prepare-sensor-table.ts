@@ -1,0 +1,111 @@
+import type {ClickHouse} from '../clients/clickhouse.ts'
+import type {Logger} from '../core/types.ts'
+import {quoteName} from '../clients/clickhouse.ts'
+import {NotFoundError, UsageError} from '../errors.ts'
+import {POSITION_COLUMNS} from '../sinks/clickhouse-positions.ts'
+import {SENSOR_FIELDS, SENSOR_STATES} from '../transforms/sensors.ts'
+
+export interface SensorTable {
+  readonly database: string
+  readonly table: string
+  /** Exactly-once adds the columns of a row's position. */
+  readonly hasPositions: boolean
+}
+
+/** How many inserts a table remembers, so that one that is sent again is not stored twice. */
+const DEDUPLICATION_WINDOW = 10_000
+
+/** The seed's columns, all in UTC. */
+const COLUMNS: Readonly<Record<string, string>> = {
+  device_id: 'String',
+  ts: "DateTime64(3, 'UTC')",
+  ...Object.fromEntries(SENSOR_FIELDS.map((name) => [name, SENSOR_STATES.has(name) ? 'UInt8' : 'Float64'])),
+}
+const INGEST_TIME = "DateTime64(3, 'UTC') DEFAULT now64(3)"
+
+export const qualifiedName = ({database, table}: Pick<SensorTable, 'database' | 'table'>) => `${quoteName(database)}.${quoteName(table)}`
+
+/** The statement behind `--print-ddl`. */
+export function createTableStatement(target: SensorTable): string {
+  const columns = {...COLUMNS, ingest_time: INGEST_TIME, ...(target.hasPositions ? POSITION_COLUMNS : {})}
+  const width = Math.max(...Object.keys(columns).map((name) => name.length))
+  const lines = Object.entries(columns).map(([name, type]) => `  ${name.padEnd(width)} ${type}`)
+  return [
+    `CREATE TABLE IF NOT EXISTS ${qualifiedName(target)} (`,
+    lines.join(',\n'),
+    ') ENGINE = MergeTree',
+    'ORDER BY (device_id, ts)',
+    `SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`,
+  ].join('\n')
+}
+
+export interface PrepareOptions extends SensorTable {
+  /** Whether a table that is missing is made, and one that is older gets the columns that it lacks. */
+  readonly mayCreate: boolean
+  readonly signal: AbortSignal
+  readonly log: Logger
+}
+
+/**
+ * Makes the table or brings an older one up to date. Rejects with NotFoundError where that is not allowed, and with
+ * UsageError where exactly-once is asked of a table that cannot keep it; warns of one that may store a resent insert twice.
+ */
+export async function prepareSensorTable(client: ClickHouse, options: PrepareOptions): Promise<void> {
+  const {database, table, mayCreate, signal, log} = options
+  const name = qualifiedName(options)
+  if (mayCreate) await client.command(createTableStatement(options), signal)
+  const columns = new Set(await columnsOf(client, options))
+  if (columns.size === 0) {
+    throw new NotFoundError(`${client.target} has no table ${database}.${table}`, {
+      suggestion: 'Create it with the output of --print-ddl, or leave out --no-create-table',
+    })
+  }
+
+  const wanted = {ingest_time: INGEST_TIME, ...(options.hasPositions ? POSITION_COLUMNS : {})}
+  const additions = Object.entries(wanted).filter(([column]) => !columns.has(column))
+  const statements = additions.map(([column, type]) => `ALTER TABLE ${name} ADD COLUMN IF NOT EXISTS ${column} ${type}`)
+  if (statements.length > 0 && !mayCreate) {
+    throw new NotFoundError(`${database}.${table} has no column ${additions.map(([column]) => column).join(', ')}`, {
+      suggestion: statements.join('; '),
+    })
+  }
+
+  for (const statement of statements) await client.command(statement, signal)
+  const missing = Object.keys(COLUMNS).filter((column) => !columns.has(column))
+  if (missing.length > 0) {
+    throw new NotFoundError(`${database}.${table} has no column ${missing.join(', ')}`, {
+      suggestion: 'Compare it with the output of --print-ddl, or name another with --table',
+    })
+  }
+
+  if (await remembersInserts(client, options)) return
+  const remedy = `ALTER TABLE ${name} MODIFY SETTING non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`
+  if (options.hasPositions)
+    throw new UsageError(`${database}.${table} has no deduplication window, which exactly-once rests on`, {
+      suggestion: remedy,
+    })
+  log.warn('table.no_deduplication', {
+    message: `${database}.${table} has no deduplication window: an insert that has to be sent again may be stored twice`,
+    remedy,
+  })
+}
+
+async function columnsOf(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<readonly string[]> {
+  const columns = await client.query<{name: string}>(
+    'SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String}',
+    {database, table},
+    signal,
+  )
+  return columns.map(({name}) => name)
+}
+
+async function remembersInserts(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<boolean> {
+  const [found] = await client.query<{engine: string; engine_full: string}>(
+    'SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}',
+    {database, table},
+    signal,
+  )
+  if (!found) return false
+  const isReplicated = found.engine.startsWith('Replicated') || found.engine.startsWith('Shared')
+  return isReplicated || /non_replicated_deduplication_window = [1-9]/.test(found.engine_full)
+}

@@ -1,0 +1,76 @@
+import type {Clock, Group, Sink} from '../core/types.ts'
+import type {ClickHouse} from '../clients/clickhouse.ts'
+import type {MessageRows, SensorRow} from '../transforms/to-row.ts'
+import type {StoredPositions} from './clickhouse-positions.ts'
+import {ClickHouseRefusal} from '../clients/clickhouse.ts'
+import {DataError, PartialWriteError} from '../errors.ts'
+
+export interface ClickHouseSinkOptions {
+  readonly client: ClickHouse
+  /** Quoted, with its database. */
+  readonly table: string
+  readonly maxInFlight: number
+  readonly clock: Clock
+  /** Tells this run's inserts from those of another that read the same input: an input has no times of its own. */
+  readonly runId: string
+  /** Present for exactly-once. */
+  readonly positions: StoredPositions | undefined
+  check(signal: AbortSignal): Promise<void>
+}
+
+/** A row on its way, and which of the batch's messages it belongs to. */
+export interface OwnedRow {
+  readonly row: SensorRow
+  readonly owner: number
+}
+
+/** Nothing of the batch was stored; the message whose row the server named, if it named one. */
+class MessagesRefused extends PartialWriteError {
+  readonly index: number | undefined
+
+  constructor(index: number | undefined, cause: ClickHouseRefusal) {
+    super(cause.message, {cause})
+    this.index = index
+  }
+}
+
+/** Messages to one table, one insert a batch. A resent insert carries the same token, so the table keeps it once. */
+export function createClickHouseSink(options: ClickHouseSinkOptions): Sink<MessageRows> {
+  const {client, table, clock, positions} = options
+
+  return {
+    maxInFlight: options.maxInFlight,
+    onePartitionABatch: positions !== undefined,
+    check: (signal) => options.check(signal),
+    async send(messages, {token, signal}) {
+      const owned = positions ? await positions.rowsNotStored(messages, signal) : rowsOf(messages)
+      if (owned.length === 0) return
+      const ingest_time = secondsText(clock.now())
+      const rows = owned.map(({row}) => ({...row, ingest_time}))
+      try {
+        await client.insert({table, rows, token: `${token}@${identityOf(messages)}`, signal})
+      } catch (error) {
+        if (error instanceof ClickHouseRefusal) throw new MessagesRefused(owned[error.row ?? -1]?.owner, error)
+        positions?.forget(messages) // it may be stored all the same: look again before the next attempt
+        throw error
+      }
+    },
+    explain(messages, error): readonly Group<MessageRows>[] {
+      if (!(error instanceof MessagesRefused) || error.index === undefined) return []
+      return [{rows: [error.index], refused: new DataError('refused row', error.message, {cause: error})}]
+    },
+    close: () => client.close(),
+  }
+
+  /** Offsets begin again when a topic is made anew: the times of its records tell it from the former one. */
+  function identityOf(messages: readonly MessageRows[]): string {
+    const [first, last] = [messages[0]!.receivedAt, messages.at(-1)!.receivedAt]
+    return first === undefined ? options.runId : `${first}-${last}`
+  }
+}
+
+export const rowsOf = (messages: readonly MessageRows[]): readonly OwnedRow[] =>
+  messages.flatMap((message, owner) => message.rows.map((row) => ({row, owner})))
+
+/** "1594512106.869": the form that every version of the engine reads as UTC. */
+const secondsText = (milliseconds: number) => (milliseconds / 1000).toFixed(3)

@@ -1,0 +1,118 @@
+import type {FileHandle} from 'node:fs/promises'
+import {mkdir, open, rename} from 'node:fs/promises'
+import {basename, dirname, join} from 'node:path'
+import type {DeadLetter, Letter, Position, RawMessage} from '../core/types.ts'
+import type {Lock} from '../runtime/lock.ts'
+import {IoError, LockedError, PartialError} from '../errors.ts'
+import {toDeadLetterRecord} from './dead-letter-record.ts'
+
+export interface DeadLetterOptions {
+  readonly command: string
+  describe(position: Position): string
+  /** The bytes of a message's value, as it was read. */
+  raw(value: unknown): RawMessage
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+export interface DeadLetterFileOptions extends DeadLetterOptions {
+  readonly path: string
+  /** A file that would grow past this is set aside, with the time in its name. */
+  readonly maxBytes: number
+  acquireLock(path: string): Promise<Lock>
+}
+
+/** A dead letter sink that knows where its letters went. */
+export interface DeadLetterFile extends DeadLetter {
+  /** The file in use, once there was a letter. */
+  path(): string | undefined
+}
+
+/**
+ * NDJSON, mode 0600, one append and one sync a batch. It is made when the first letter comes, and held under a lock:
+ * a second run at the same time writes to `<name>.<pid>.ndjson` beside it.
+ */
+export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetterFile {
+  let held: {file: FileHandle; lock: Lock; path: string; bytes: number} | undefined
+
+  return {
+    path: () => held?.path,
+    async put(letters) {
+      const text = letters.map((letter) => `${JSON.stringify(recordOf(letter, options))}\n`).join('')
+      try {
+        held ??= await openFile()
+        const bytes = Buffer.from(text)
+        if (held.bytes > 0 && held.bytes + bytes.length > options.maxBytes) held = await rotate(held)
+        await append(held, bytes)
+      } catch (cause) {
+        if (cause instanceof IoError) throw cause
+        throw new IoError(`writing dead letters to ${held?.path ?? options.path} failed: ${(cause as Error).message}`, {
+          cause,
+          suggestion: 'Make room or name another file with --dead-letter; the records are read again',
+        })
+      }
+    },
+    async close() {
+      await held?.file.close()
+      await held?.lock.release()
+    },
+  }
+
+  async function openFile() {
+    await mkdir(dirname(options.path), {recursive: true})
+    const own = options.path.replace(/(\.ndjson)?$/, `.${process.pid}.ndjson`)
+    for (const path of [options.path, own]) {
+      try {
+        const lock = await options.acquireLock(`${path}.lock`)
+        return {...(await openAppending(path)), lock, path}
+      } catch (error) {
+        if (!(error instanceof LockedError) || path === own) throw error
+      }
+    }
+
+    throw new Error('unreachable')
+  }
+
+  async function rotate({file, lock, path}: NonNullable<typeof held>) {
+    await file.close()
+    const stamp = new Date(options.now()).toISOString().replaceAll(':', '-')
+    await rename(path, join(dirname(path), `${basename(path, '.ndjson')}.${stamp}.ndjson`))
+    return {...(await openAppending(path)), lock, path}
+  }
+}
+
+async function openAppending(path: string): Promise<{file: FileHandle; bytes: number}> {
+  const file = await open(path, 'a', 0o600)
+  return {file, bytes: (await file.stat()).size}
+}
+
+/** A disk that is full takes a part: it is cut off again, so that no later letter is glued to half a line. */
+async function append(held: {file: FileHandle; bytes: number; path: string}, bytes: Buffer): Promise<void> {
+  try {
+    await held.file.appendFile(bytes)
+    await held.file.sync()
+    held.bytes += bytes.length
+  } catch (error) {
+    await held.file.truncate(held.bytes).catch(() => {})
+    throw error
+  }
+}
+
+export function recordOf(letter: Letter, {command, describe, raw, now}: DeadLetterOptions) {
+  const {position, value} = letter.message
+  return toDeadLetterRecord(letter, {command, time: new Date(now()), description: describe(position), raw: raw(value)})
+}
+
+/** `--dead-letter none`: the first rejected record ends the run, unacknowledged. */
+export function refuseDeadLetters(describe: (position: Position) => string): DeadLetter {
+  return {
+    async put([letter]) {
+      const {message, error} = letter!
+      throw new PartialError(`${describe(message.position)} was rejected (${error.reason}: ${error.message}) and --dead-letter is none`, {
+        cause: error,
+        suggestion: 'Name a file or kafka:TOPIC with --dead-letter to go on past such records',
+      })
+    },
+    async close() {},
+  }
+}

@@ -1,0 +1,54 @@
+import {isUtf8} from 'node:buffer'
+import type {Letter, RawMessage} from '../core/types.ts'
+
+/** One rejected record as a line of a dead letter file: see `docs/dead-letters.md`. */
+export interface DeadLetterRecord {
+  /** When it was rejected, RFC 3339. */
+  readonly time: string
+  readonly command: string
+  /** The topic, or the name of the input. */
+  readonly topic: string
+  readonly partition: number
+  /** Decimal text: offsets do not fit a number. */
+  readonly offset: string
+  /** Which row of the message, from 0; null when the message as a whole was rejected. */
+  readonly index: number | null
+  readonly reason: {readonly code: string; readonly message: string}
+  readonly key: string | null
+  readonly headers: Readonly<Record<string, string>>
+  /** The message's bytes: `valueBase64` instead of `value` where they are no UTF-8. */
+  readonly value?: string | null
+  readonly valueBase64?: string
+}
+
+export interface LetterContext {
+  readonly command: string
+  readonly time: Date
+  /** "topic/0/17" */
+  readonly description: string
+  readonly raw: RawMessage
+}
+
+export function toDeadLetterRecord({index, error}: Letter, {command, time, description, raw}: LetterContext): DeadLetterRecord {
+  const [, topic = description, partition = '0', offset = '0'] = /^(.*)\/(\d+)\/(\d+)$/.exec(description) ?? []
+  const headers = Object.entries(raw.headers ?? {}).map(([name, value]) => [name, textOf(Array.isArray(value) ? value[0] : value)])
+  return {
+    time: time.toISOString(),
+    command,
+    topic,
+    partition: Number(partition),
+    offset,
+    index: index ?? null,
+    reason: {code: error.reason, message: error.message},
+    key: raw.key === null ? null : textOf(raw.key),
+    headers: Object.fromEntries(headers) as Record<string, string>,
+    ...valueOf(raw.value),
+  }
+}
+
+function valueOf(value: Buffer | null): Pick<DeadLetterRecord, 'value' | 'valueBase64'> {
+  if (value === null) return {value: null}
+  return isUtf8(value) ? {value: value.toString()} : {valueBase64: value.toString('base64')}
+}
+
+const textOf = (value: Buffer | string | undefined) => (value === undefined ? '' : value.toString())

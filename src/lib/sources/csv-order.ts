@@ -1,0 +1,115 @@
+import type {FileHandle} from 'node:fs/promises'
+import type {Dialect} from './csv-records.ts'
+import {UsageError} from '../errors.ts'
+import {fieldAt} from '../format/csv-scan.ts'
+import {csvBlocks, readPieces} from './csv-records.ts'
+
+/** Which rows of a file are asked for, and by what they are ordered. */
+export interface RowChoice {
+  /** Indexes of the columns. */
+  readonly deviceColumn: number
+  readonly timeColumn: number
+  /** Undefined: every device. */
+  readonly device: string | undefined
+  readonly rowsPerDevice: number
+}
+
+export interface Survey {
+  /** Rows of each device that is asked for; a row too short to tell its device belongs to the device "". */
+  readonly rows: ReadonlyMap<string, number>
+  /** Whether each device's times ascend as the file stands. */
+  readonly isAscending: boolean
+}
+
+/** Above this the index would take more memory than a stream should. */
+const MAX_INDEXED_ROWS = 10_000_000
+
+/** Reads a file once, keeping a time and a count for each device, to learn whether its rows can be streamed as they stand. */
+export async function surveyRows(path: string, dialect: Dialect, choice: RowChoice, signal: AbortSignal): Promise<Survey> {
+  const devices = new Map<string, {rows: number; latest: number}>()
+  let isAscending = true
+  for await (const rows of chosenRows(path, dialect, choice, signal)) {
+    for (const {device, time} of rows) {
+      const seen = devices.get(device) ?? {rows: 0, latest: -Infinity}
+      if (seen.rows++ === 0) devices.set(device, seen)
+      if (time < seen.latest) isAscending = false
+      else if (!Number.isNaN(time)) seen.latest = time
+    }
+  }
+
+  return {rows: new Map([...devices].map(([device, {rows}]) => [device, rows])), isAscending}
+}
+
+/** Where the chosen rows lie, in ascending order of time: start and end of each, in turn. Rows whose time is no number come last, to be refused. */
+export async function sortRows(path: string, dialect: Dialect, choice: RowChoice, signal: AbortSignal): Promise<Float64Array> {
+  const [times, starts, ends, devices]: [number[], number[], number[], string[]] = [[], [], [], []]
+  for await (const rows of chosenRows(path, dialect, choice, signal)) {
+    for (const row of rows) {
+      times.push(Number.isNaN(row.time) ? Infinity : row.time)
+      starts.push(row.start)
+      ends.push(row.end)
+      devices.push(row.device)
+    }
+
+    if (times.length > MAX_INDEXED_ROWS) {
+      throw new UsageError(
+        `${path}: its rows are not in the order of their times, and more than ${MAX_INDEXED_ROWS / 1e6} million are too many to sort here`,
+        {
+          suggestion: 'Sort the file by its ts column',
+        },
+      )
+    }
+  }
+
+  const order = Uint32Array.from(times.keys()).sort((a, b) => times[a]! - times[b]! || starts[a]! - starts[b]!)
+  const taken = new Map<string, number>()
+  const chosen = order.filter((row) => {
+    const count = (taken.get(devices[row]!) ?? 0) + 1
+    taken.set(devices[row]!, count)
+    return devices[row] === '' || count <= choice.rowsPerDevice
+  })
+  const bounds = new Float64Array(chosen.length * 2)
+  chosen.forEach((row, index) => bounds.set([starts[row]!, ends[row]!], index * 2))
+  return bounds
+}
+
+interface ChosenRow {
+  readonly device: string
+  readonly time: number
+  readonly start: number
+  readonly end: number
+}
+
+async function* chosenRows(path: string, dialect: Dialect, choice: RowChoice, signal: AbortSignal): AsyncGenerator<readonly ChosenRow[]> {
+  const delimiter = dialect.delimiter.charCodeAt(0)
+  for await (const {bytes, offset, bounds} of csvBlocks(readPieces(path, dialect.dataStart, signal), dialect)) {
+    const rows: ChosenRow[] = []
+    for (let index = 0; index < bounds.length; index += 2) {
+      const record = bytes.subarray(bounds[index], bounds[index + 1])
+      const device = fieldAt(record, delimiter, choice.deviceColumn) ?? ''
+      if (!isChosen(device, choice)) continue
+      const time = Number((fieldAt(record, delimiter, choice.timeColumn) || 'NaN').replace(',', '.'))
+      rows.push({device, time, start: offset + bounds[index]!, end: offset + bounds[index + 1]!})
+    }
+
+    yield rows
+  }
+}
+
+/** A row that is too short to tell its device is chosen by everyone, to be refused and counted. */
+export const isChosen = (device: string, choice: RowChoice) => choice.device === undefined || device === choice.device || device === ''
+
+const RECORDS_AT_ONCE = 500
+
+/** Reads records in the order of their bounds, which may jump about. */
+export async function* readRecords(handle: FileHandle, bounds: Float64Array): AsyncGenerator<readonly {text: Buffer; start: number}[]> {
+  for (let first = 0; first < bounds.length; first += 2 * RECORDS_AT_ONCE) {
+    const group = bounds.subarray(first, first + 2 * RECORDS_AT_ONCE)
+    const reads = Array.from({length: group.length / 2}, async (_, index) => {
+      const [start, end] = [group[2 * index]!, group[2 * index + 1]!]
+      const {buffer} = await handle.read(Buffer.alloc(end - start), 0, end - start, start)
+      return {text: buffer, start}
+    })
+    yield await Promise.all(reads)
+  }
+}

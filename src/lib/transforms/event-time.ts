@@ -1,0 +1,23 @@
+import type {RawMessage} from '../core/types.ts'
+import type {ParsedTimestamp} from '../format/timestamp.ts'
+import {DataError} from '../errors.ts'
+
+export const BAD_TIMESTAMP_POLICIES = ['reject', 'broker', 'now'] as const
+export type BadTimestampPolicy = (typeof BAD_TIMESTAMP_POLICIES)[number]
+
+export interface EventTimeOptions {
+  readonly parse: (value: unknown) => ParsedTimestamp
+  /** What to do with a record whose time is missing or unreadable. The default is to reject it: a guessed time is a wrong one. */
+  readonly onBadTimestamp: BadTimestampPolicy
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** Nanoseconds since the epoch. `field` names the column in messages. */
+export function eventTime(value: unknown, field: string | undefined, message: RawMessage, options: EventTimeOptions): bigint {
+  const parsed = field === undefined ? {problem: 'the record has no timestamp field'} : options.parse(value)
+  if (typeof parsed === 'bigint') return parsed
+  if (options.onBadTimestamp === 'now') return BigInt(options.now()) * 1_000_000n
+  if (options.onBadTimestamp === 'broker' && message.timestamp !== undefined) return BigInt(message.timestamp) * 1_000_000n
+  throw new DataError('bad timestamp', field === undefined ? parsed.problem : `timestamp field "${field}": ${parsed.problem}`)
+}

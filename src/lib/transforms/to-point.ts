@@ -1,0 +1,164 @@
+import type {RawMessage, Transform} from '../core/types.ts'
+import type {EventTimeOptions} from './event-time.ts'
+import type {JsonObject} from './decode-json.ts'
+import type {Line, Series} from '../format/line-protocol.ts'
+import type {Observations} from './observations.ts'
+import {DataError} from '../errors.ts'
+import {encodeFieldKey, encodeLine, encodeSeries} from '../format/line-protocol.ts'
+import {numericText} from '../format/numeric.ts'
+import {decodeJson} from './decode-json.ts'
+import {eventTime} from './event-time.ts'
+import {LABEL_FIELDS, normaliseLabel} from './label.ts'
+
+export interface PointOptions extends EventTimeOptions {
+  readonly measurement: string
+  /** Tags that every point gets. */
+  readonly tags: Readonly<Record<string, string>>
+  /** Keys of the message that become tags. */
+  readonly tagFields: readonly string[]
+  readonly excludeFields: readonly string[]
+  /** Absent: the first of the usual names that a message has. */
+  readonly timestampField: string | undefined
+  /** `auto`: the first of the usual names that a message has. Absent: messages have no label. */
+  readonly labelField: string | undefined
+  readonly observations: Observations
+}
+
+/** In any case. */
+const TIMESTAMP_FIELDS = ['timestamp', 'time', 'datetime', 'date_time', 't_stamp', 'ts', 'date']
+/** Objects that some producers wrap the values in. */
+const WRAPPERS = new Set(['sensors', 'data'])
+
+/**
+ * Flat messages of numbers to points: each numeric value, also as text, is a float field; a label becomes the tag `status`.
+ * A value that is no number is left out, counted, and warned of once a field.
+ */
+export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
+  const {observations} = options
+  const roles = new Map<string, Role>()
+  const knownSeries = new Map<string, Series>()
+
+  return (message) => {
+    if (message.value === null) return {filtered: 'tombstone'}
+    const rows = decodeJson(message.value)
+    return {rows: rows.map((row) => pointOf(row, message))}
+  }
+
+  function pointOf(row: JsonObject, message: RawMessage): Line {
+    const parts: Parts = {fields: '', tags: [], label: undefined, time: undefined}
+    addValues(row, parts)
+    if (parts.fields === '') throw new DataError('no fields', 'the record has no numeric value')
+    addLabel(parts)
+    return encodeLine(seriesOf(parts.tags), parts.fields, eventTime(parts.time?.value, parts.time?.name, message, options))
+  }
+
+  function addValues(row: JsonObject, parts: Parts): void {
+    let trimmedNames: Set<string> | undefined
+    for (const key in row) {
+      const role = roles.get(key) ?? learn(key)
+      if (role.isTrimmed) trimmedNames = refuseTwice(role.name, trimmedNames, row)
+      const value = row[key]
+      if (role.kind === 'field') addField(role, value, parts)
+      else if (role.kind === 'tag') addTag(role.name, value, parts)
+      else if (role.kind === 'time' || role.kind === 'label') parts[role.kind] = better({...role, value}, parts[role.kind], parts)
+      else if (role.kind === 'wrapper' && isPlainObject(value)) addValues(value, parts)
+      else if (role.kind === 'wrapper') addField(role, value, parts)
+      else if (role.kind === 'nameless') observations.note('field.skipped', '', {reason: 'its name is empty', example: exampleOf(value)})
+    }
+  }
+
+  function addField(role: Role, value: unknown, parts: Parts): void {
+    const text = numericText(value)
+    if (text === undefined) observations.note('field.skipped', role.name, {reason: 'not a number', example: exampleOf(value)})
+    else parts.fields += parts.fields === '' ? role.encodedKey + text : `,${role.encodedKey}${text}`
+  }
+
+  /** Of several usual names the first in the list counts; the others are values like any other. */
+  function better(found: Found, current: Found | undefined, parts: Parts): Found {
+    if (current === undefined) return found
+    const [chosen, other] = found.rank < current.rank ? [found, current] : [current, found]
+    addField(other, other.value, parts)
+    return chosen
+  }
+
+  function addLabel({label, tags}: Parts): void {
+    if (options.labelField === undefined) return
+    const status = label && normaliseLabel(label.value)
+    if (status) tags.push(['status', status])
+    else if (label) observations.note('label.unknown', String(label.value), {field: label.name, stored: 'without the tag status'})
+    else observations.note('label.missing', '', {looked: options.labelField, stored: 'without the tag status'})
+  }
+
+  function seriesOf(tags: readonly (readonly [string, string])[]): Series {
+    const id = JSON.stringify(tags)
+    let series = knownSeries.get(id)
+    if (!series) {
+      if (knownSeries.size >= 10_000) knownSeries.clear()
+      series = encodeSeries(options.measurement, [...Object.entries(options.tags), ...tags])
+      knownSeries.set(id, series)
+    }
+
+    return series
+  }
+
+  /** What a key means depends on its name alone, so it is worked out once. */
+  function learn(key: string): Role {
+    if (roles.size >= 10_000) roles.clear()
+    const name = key.trim()
+    const role = {name, isTrimmed: name !== key, rank: 0, encodedKey: '', ...kindOf(name)}
+    roles.set(key, role)
+    return role
+  }
+
+  function kindOf(name: string): Pick<Role, 'kind'> & Partial<Role> {
+    if (options.excludeFields.includes(name)) return {kind: 'excluded'}
+    if (name === '') return {kind: 'nameless'}
+    if (options.tagFields.includes(name)) return {kind: 'tag'}
+    const encodedKey = encodeFieldKey(name)
+    const times = options.timestampField === undefined ? TIMESTAMP_FIELDS : [options.timestampField]
+    const time = times.indexOf(options.timestampField === undefined ? name.toLowerCase() : name)
+    if (time !== -1) return {kind: 'time', rank: time, encodedKey}
+    const label = options.labelField === 'auto' ? LABEL_FIELDS.indexOf(name) : options.labelField === name ? 0 : -1
+    if (label !== -1) return {kind: 'label', rank: label, encodedKey}
+    return {kind: WRAPPERS.has(name.toLowerCase()) ? 'wrapper' : 'field', encodedKey}
+  }
+}
+
+/** What a key of a message is for. */
+interface Role {
+  readonly kind: 'field' | 'tag' | 'time' | 'label' | 'wrapper' | 'nameless' | 'excluded'
+  readonly name: string
+  readonly isTrimmed: boolean
+  /** Of several usual names the lowest counts. */
+  readonly rank: number
+  readonly encodedKey: string
+}
+
+interface Found extends Role {
+  readonly value: unknown
+}
+
+interface Parts {
+  fields: string
+  readonly tags: [string, string][]
+  label: Found | undefined
+  time: Found | undefined
+}
+
+function addTag(name: string, value: unknown, parts: Parts): void {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') parts.tags.push([name, String(value).trim()])
+}
+
+const isPlainObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** " MV101" and "MV101" in one message: whichever we took would be a guess. */
+function refuseTwice(name: string, seen: Set<string> | undefined, row: JsonObject): Set<string> {
+  if (Object.hasOwn(row, name) || seen?.has(name))
+    throw new DataError('duplicate key', `"${name}" appears twice once the spaces are trimmed`)
+  return (seen ?? new Set()).add(name)
+}
+
+function exampleOf(value: unknown): string {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text
+}

@@ -1,0 +1,80 @@
+import {randomUUID} from 'node:crypto'
+import type {Runtime, Sink} from '../core/types.ts'
+import type {Given} from '../runtime/config.ts'
+import type {MessageRows} from '../transforms/to-row.ts'
+import type {Values} from './flag.ts'
+import type {batchFlags, clickhouseFlags, dryRunFlag} from './flags.ts'
+import {UsageError} from '../errors.ts'
+import {createTableStatement, prepareSensorTable, qualifiedName} from '../jobs/prepare-sensor-table.ts'
+import {createClickHouseSink} from '../sinks/clickhouse.ts'
+import {createStoredPositions} from '../sinks/clickhouse-positions.ts'
+import {createLinesSink} from '../sinks/lines.ts'
+import {MISSING_POLICIES} from '../transforms/to-row.ts'
+import {clickHouseClient} from './connections.ts'
+import {oneOf, text, toggleFlag, valueFlag} from './flag.ts'
+
+export const rowFlags = {
+  table: valueFlag(text, {summary: 'table', group: 'ROWS', fallback: 'sensor_data', value: 'NAME'}),
+  'create-table': toggleFlag({
+    summary: 'create the table when it is missing, and add the columns that an older one lacks',
+    group: 'ROWS',
+    isOnByDefault: true,
+  }),
+  'print-ddl': toggleFlag({summary: 'print the statement that creates the table, and end', group: 'ROWS'}),
+  'on-missing': valueFlag(oneOf(MISSING_POLICIES), {
+    summary: 'a value that is missing or null: reject the record, or store 0',
+    group: 'ROWS',
+    fallback: 'reject',
+    value: 'HOW',
+  }),
+  delivery: valueFlag(oneOf(['at-least-once', 'exactly-once']), {
+    summary: 'exactly-once stores the position of each row and skips what is there already',
+    group: 'ROWS',
+    fallback: 'at-least-once',
+    value: 'HOW',
+  }),
+} as const
+
+type SinkValues = Values<typeof rowFlags & typeof clickhouseFlags & typeof dryRunFlag & ReturnType<typeof batchFlags>> & {
+  readonly input: string
+}
+
+/** What `--print-ddl` prints. */
+export function tableStatement(values: SinkValues): string {
+  return createTableStatement(targetOf(values))
+}
+
+/** Rows to a table, or in a dry run to standard output. */
+export async function openClickHouseSink(
+  values: SinkValues,
+  given: ReadonlyMap<string, Given>,
+  {clock, log}: Pick<Runtime, 'clock' | 'log'>,
+): Promise<Sink<MessageRows>> {
+  const target = targetOf(values)
+  if (target.hasPositions && values.input === '-')
+    throw new UsageError('--delivery exactly-once needs messages from a broker, not --input -: an input has no positions to know them by')
+  if (values['dry-run']) {
+    const toText = ({rows}: MessageRows) => rows.map((row) => JSON.stringify(row)).join('\n')
+    return createLinesSink<MessageRows>({output: process.stdout, name: 'standard output', toText, prints: true})
+  }
+
+  const client = await clickHouseClient(values, given)
+  const table = qualifiedName(target)
+  return createClickHouseSink({
+    client,
+    table,
+    maxInFlight: values['in-flight'],
+    clock,
+    runId: randomUUID(),
+    positions: target.hasPositions ? createStoredPositions(client, table) : undefined,
+    check: (signal) => prepareSensorTable(client, {...target, mayCreate: values['create-table'], signal, log}),
+  })
+}
+
+function targetOf(values: SinkValues) {
+  return {
+    database: values['clickhouse-database'],
+    table: values.table,
+    hasPositions: values.delivery === 'exactly-once',
+  }
+}

@@ -1,0 +1,134 @@
+import {readFile} from 'node:fs/promises'
+import type {ClickHouse} from '../clients/clickhouse.ts'
+import type {InfluxClient} from '../clients/influx.ts'
+import type {KafkaSettings} from '../clients/kafka/connection.ts'
+import type {Clock} from '../core/types.ts'
+import type {Given} from '../runtime/config.ts'
+import type {Values} from './flag.ts'
+import type {clickhouseFlags, influxFlags, kafkaFlags} from './flags.ts'
+import {AuthError, UsageError} from '../errors.ts'
+import {strongestOf} from './settings.ts'
+
+/* From the values of flags to clients. Clients are imported here, when a command runs, so that `--help` need not wait for them. */
+
+type Origins = ReadonlyMap<string, Given>
+
+export async function kafkaSettings(values: Values<typeof kafkaFlags>, given: Origins): Promise<KafkaSettings> {
+  const {parseBrokers} = await import('../clients/kafka/connection.ts')
+  const [ca, cert, key] = await Promise.all([readPem(values, 'kafka-ca'), readPem(values, 'kafka-cert'), readPem(values, 'kafka-key')])
+  if ((cert === undefined) !== (key === undefined)) throw new UsageError('--kafka-cert and --kafka-key belong together')
+  const hasTls = values['kafka-tls'] || ca !== undefined || cert !== undefined
+  return {
+    brokers: parseBrokers(values.broker),
+    connectTimeoutMilliseconds: values['connect-timeout'],
+    tls: hasTls ? {ca, cert, key} : undefined,
+    sasl: await saslOf(values, given),
+  }
+}
+
+async function saslOf(values: Values<typeof kafkaFlags>, given: Origins): Promise<KafkaSettings['sasl']> {
+  const {'kafka-sasl': mechanism, 'kafka-username': username} = values
+  const password = await secretOf(given, {plain: 'kafka-password', file: 'kafka-password-file'}, values)
+  if (mechanism === undefined) {
+    if (username !== undefined || password !== undefined)
+      throw new UsageError('--kafka-username and --kafka-password need a mechanism', {suggestion: '--kafka-sasl plain'})
+    return undefined
+  }
+
+  if (username === undefined || password === undefined) {
+    throw new UsageError(`--kafka-sasl needs --kafka-username and --kafka-password (UCS_KAFKA_USERNAME, UCS_KAFKA_PASSWORD)`)
+  }
+
+  return {mechanism, username, password}
+}
+
+export async function influxClient(values: Values<typeof influxFlags>, given: Origins, clock: Clock): Promise<InfluxClient> {
+  const [{createHttpClient}, {createInfluxClient}] = await Promise.all([import('../clients/http.ts'), import('../clients/influx.ts')])
+  const ca = await readPem(values, 'influx-ca')
+  return createInfluxClient({
+    http: createHttpClient({
+      baseUrl: values['influx-url'],
+      timeoutMilliseconds: values['influx-timeout'],
+      ca,
+      skipsVerification: values['influx-skip-verify'],
+      caFlag: '--influx-ca',
+    }),
+    org: values['influx-org'],
+    token: await influxToken(values, given),
+    now: () => clock.now(),
+  })
+}
+
+/** The token, or a way to read it again: a rotated file takes effect at the next attempt. */
+export async function influxToken(values: Values<typeof influxFlags>, given: Origins): Promise<() => Promise<string>> {
+  const source = strongestOf(given, ['token', 'token-file'])
+  if (source === undefined) throw new UsageError('--token is missing', {suggestion: 'Set INFLUX_TOKEN, or name a file with --token-file'})
+  const {token, 'token-file': file} = values
+  if (source === 'token') return async () => Promise.resolve(token!)
+  await readSecretFile(file!, '--token-file')
+  return async () => {
+    try {
+      return await readSecretFile(file!, '--token-file')
+    } catch (cause) {
+      throw new AuthError(`the token cannot be read: ${(cause as Error).message}`, {
+        cause,
+        suggestion: `Write the token to ${file}`,
+      })
+    }
+  }
+}
+
+export async function shouldCompress({compression, 'influx-url': url}: Values<typeof influxFlags>): Promise<boolean> {
+  const {isLoopback} = await import('../clients/http.ts')
+  return compression === 'gzip' || (compression === 'auto' && !isLoopback(url))
+}
+
+export async function clickHouseClient(values: Values<typeof clickhouseFlags>, given: Origins): Promise<ClickHouse> {
+  const server = strongestOf(given, ['clickhouse-url', 'embedded'])
+  if (server === 'embedded') {
+    const {openEmbeddedClickHouse} = await import('../clients/clickhouse-embedded.ts')
+    return openEmbeddedClickHouse(values.embedded!)
+  }
+
+  const {connectClickHouse} = await import('../clients/clickhouse.ts')
+  const password = await secretOf(given, {plain: 'clickhouse-password', file: 'clickhouse-password-file'}, values)
+  return connectClickHouse({
+    url: values['clickhouse-url'] ?? new URL(`http://${hostForUrl(values['clickhouse-host'])}:${values['clickhouse-port']}`),
+    user: values['clickhouse-user'],
+    password: password ?? '',
+    timeoutMilliseconds: 60_000,
+  })
+}
+
+const hostForUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host)
+
+/** A secret that is given as it is or in a file, whichever has the stronger origin. */
+async function secretOf(
+  given: Origins,
+  names: {plain: string; file: string},
+  values: Readonly<Record<string, unknown>>,
+): Promise<string | undefined> {
+  const source = strongestOf(given, [names.plain, names.file])
+  if (source === undefined) return undefined
+  const value = values[source] as string
+  return source === names.plain ? value : readSecretFile(value, `--${names.file}`)
+}
+
+async function readSecretFile(path: string, flag: string): Promise<string> {
+  const secret = (await readNamed(path, flag)).trim()
+  if (secret === '') throw new UsageError(`${flag}: ${path} is empty`)
+  return secret
+}
+
+async function readPem<K extends string>(values: Readonly<Record<K, unknown>>, name: K): Promise<string | undefined> {
+  const path = values[name] as string | undefined
+  return path === undefined ? undefined : readNamed(path, `--${name}`)
+}
+
+async function readNamed(path: string, flag: string): Promise<string> {
+  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(`${flag}: ${cause.code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${cause.message}`}`, {
+      cause,
+    })
+  })
+}

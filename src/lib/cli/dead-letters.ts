@@ -1,0 +1,43 @@
+import type {KafkaSettings} from '../clients/kafka/connection.ts'
+import type {Clock, DeadLetter, Logger, Position, RawMessage} from '../core/types.ts'
+import {acquireLock} from '../runtime/lock.ts'
+import {createDeadLetterFile, refuseDeadLetters} from '../sinks/dead-letter-file.ts'
+
+export interface DeadLetterTarget {
+  readonly deadLetter: DeadLetter
+  /** For people: "./dead-letters/produce.ndjson", or "topic rejects". */
+  where(): string
+}
+
+export interface DeadLetterWiring {
+  /** What `--dead-letter` says, if anything. */
+  readonly where: string | undefined
+  readonly command: string
+  describe(position: Position): string
+  raw(value: unknown): RawMessage
+  /** Asked for when the letters go to a topic. */
+  kafka(): Promise<KafkaSettings>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+const MAX_FILE_BYTES = 100_000_000
+
+/** A file by default, `kafka:TOPIC`, or `none`. */
+export async function openDeadLetters(wiring: DeadLetterWiring): Promise<DeadLetterTarget> {
+  const {where = `dead-letters/${wiring.command}.ndjson`, command, describe, raw, clock, log} = wiring
+  const options = {command, describe, raw, now: () => clock.now()}
+  if (where === 'none') return {deadLetter: refuseDeadLetters(describe), where: () => 'nowhere'}
+  if (!where.startsWith('kafka:')) {
+    const file = createDeadLetterFile({...options, path: where, maxBytes: MAX_FILE_BYTES, acquireLock})
+    return {deadLetter: file, where: () => file.path() ?? where}
+  }
+
+  const topic = where.slice('kafka:'.length)
+  const [{createKafkaProducer}, {createDeadLetterTopic}] = await Promise.all([
+    import('../clients/kafka/producer.ts'),
+    import('../sinks/dead-letter-topic.ts'),
+  ])
+  const producer = createKafkaProducer(await wiring.kafka(), {topic, clock, log})
+  return {deadLetter: createDeadLetterTopic(producer, options), where: () => `topic ${topic}`}
+}

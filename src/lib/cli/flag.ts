@@ -1,0 +1,146 @@
+import type {BooleanFlag, OptionFlag} from '@oclif/core/interfaces'
+import {boolean as booleanFlag, string as stringFlag} from '@oclif/core/flags'
+import type {Setting} from '../runtime/config.ts'
+import {UsageError} from '../errors.ts'
+import {parseDuration} from '../format/duration.ts'
+import {parseSize} from '../format/size.ts'
+
+/** What a flag of ours carries besides what oclif knows: how a text from anywhere becomes its value. */
+export interface FlagRules<T> {
+  /** Undefined: nobody gave one, and there is no default. Throws UsageError, which the caller completes with the origin. */
+  decode(texts: readonly string[] | undefined): T
+  /** Besides UCS_<COMMAND>_<FLAG> and UCS_<FLAG>. */
+  readonly variables: readonly string[]
+  /** Masked in every output. */
+  readonly isSecret: boolean
+  readonly fallback: string | undefined
+  /** A variable of the seeds whose bad value is warned of and replaced by the default. */
+  readonly lenientVariable: string | undefined
+}
+
+type OclifFlag = OptionFlag<string | undefined> | BooleanFlag<boolean>
+export type Flag<T> = OclifFlag & {readonly rules: FlagRules<T>}
+export type FlagSet = Readonly<Record<string, Flag<unknown>>>
+export type Values<F extends FlagSet> = {readonly [K in keyof F]: F[K] extends Flag<infer T> ? T : never}
+
+interface Common {
+  /** A fragment in lower case. */
+  readonly summary: string
+  readonly group?: string
+  readonly variables?: readonly string[]
+  readonly aliases?: readonly string[]
+  readonly isSecret?: boolean
+  readonly lenientVariable?: string
+  /** What to call the value in help: "FILE". */
+  readonly value?: string
+}
+
+type Decoder<T> = (text: string) => T
+
+/** A flag with a value. With a default the value is always there. */
+export function valueFlag<T>(decode: Decoder<T>, options: Common & {readonly fallback: string}): Flag<T>
+export function valueFlag<T>(decode: Decoder<T>, options: Common): Flag<T | undefined>
+export function valueFlag<T>(decode: Decoder<T>, options: Common & {readonly fallback?: string}): Flag<T | undefined> {
+  const rules: FlagRules<T | undefined> = {
+    decode: (texts) => (texts === undefined ? undefined : decode(texts.at(-1)!)),
+    ...common(options, options.fallback),
+  }
+  return Object.assign(stringFlag({...display(options), ...(options.fallback === undefined ? {} : {default: options.fallback})}), {rules})
+}
+
+/** A flag that may be given several times; in a variable the values stand on lines of their own. */
+export function listFlag<T>(decode: Decoder<T>, options: Common): Flag<readonly T[]> {
+  const rules: FlagRules<readonly T[]> = {decode: (texts = []) => texts.map(decode), ...common(options, undefined)}
+  return Object.assign(stringFlag({...display(options), multiple: true, multipleNonGreedy: true}), {
+    rules,
+  }) as unknown as Flag<readonly T[]>
+}
+
+/** A flag that is on or off; one that is on by default is switched off by --no-. */
+export function toggleFlag(options: Common & {readonly isOnByDefault?: boolean}): Flag<boolean> {
+  const {isOnByDefault = false} = options
+  const rules: FlagRules<boolean> = {
+    decode: (texts) => decodeBoolean(texts!.at(-1)!),
+    ...common(options, String(isOnByDefault)),
+  }
+  return Object.assign(booleanFlag({...display(options), allowNo: isOnByDefault}), {rules})
+}
+
+function common({variables = [], isSecret = false, lenientVariable}: Common, fallback: string | undefined) {
+  return {variables, isSecret, fallback, lenientVariable}
+}
+
+/** `env` is for help alone: values are resolved by us, from every origin. */
+function display({summary, group, variables = [], aliases = [], value}: Common) {
+  return {
+    summary,
+    ...(group ? {helpGroup: group} : {}),
+    ...(variables.length > 0 ? {env: variables.join(', ')} : {}),
+    ...(aliases.length > 0 ? {aliases: [...aliases]} : {}),
+    ...(value ? {helpValue: value} : {}),
+  }
+}
+
+export function toSetting(name: string, flag: Flag<unknown>): Setting {
+  const {variables, fallback} = flag.rules
+  return {
+    name,
+    aliases: flag.aliases ?? [],
+    variables,
+    fallback,
+    isRepeatable: flag.type === 'option' && flag.multiple === true,
+  }
+}
+
+// Decoders. What is wrong with a text they say as the end of a sentence: "--rows: expected …".
+
+export const text: Decoder<string> = (given) => given
+
+export function oneOf<const T extends string>(choices: readonly T[]): Decoder<T> {
+  return (given) => {
+    const choice = choices.find((candidate) => candidate === given.toLowerCase())
+    if (choice === undefined) throw new UsageError(`expected ${orList(choices)}`)
+    return choice
+  }
+}
+
+export function integer({min, max = Number.MAX_SAFE_INTEGER}: {min: number; max?: number}): Decoder<number> {
+  return (given) => {
+    const value = Number(given)
+    if (!/^\d+$/.test(given.trim()) || value < min || value > max) {
+      throw new UsageError(
+        max === Number.MAX_SAFE_INTEGER ? `expected a whole number from ${min} on` : `expected a whole number from ${min} to ${max}`,
+      )
+    }
+
+    return value
+  }
+}
+
+/** Milliseconds. */
+export const duration: Decoder<number> = (given) => {
+  const milliseconds = parseDuration(given.trim())
+  if (milliseconds === undefined) throw new UsageError('expected a duration such as 500ms, 2s, 5m, 1h or 30d; a bare number means seconds')
+  return milliseconds
+}
+
+/** Bytes, at least one. */
+export const size: Decoder<number> = (given) => {
+  const bytes = parseSize(given.trim())
+  if (!bytes) throw new UsageError('expected a size such as 512KB or 10MB')
+  return bytes
+}
+
+export const httpUrl: Decoder<URL> = (given) => {
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (!url || !/^https?:$/.test(url.protocol)) throw new UsageError('expected an address such as http://localhost:8086')
+  return url
+}
+
+function decodeBoolean(given: string): boolean {
+  if (/^(true|1|yes|on)$/i.test(given.trim())) return true
+  if (/^(false|0|no|off)$/i.test(given.trim())) return false
+  throw new UsageError('expected true or false')
+}
+
+const orList = (choices: readonly string[]) => [choices.slice(0, -1).join(', '), choices.at(-1)].filter(Boolean).join(' or ')

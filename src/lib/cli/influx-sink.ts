@@ -1,0 +1,55 @@
+import type {Runtime, Sink} from '../core/types.ts'
+import type {Line} from '../format/line-protocol.ts'
+import type {Given} from '../runtime/config.ts'
+import type {Values} from './flag.ts'
+import type {batchFlags, dryRunFlag, influxBucketFlag, influxFlags, typeConflictFlag} from './flags.ts'
+import {createLinesSink} from '../sinks/lines.ts'
+import {influxClient, influxToken, shouldCompress} from './connections.ts'
+
+type SinkValues = Values<
+  typeof influxFlags & typeof typeConflictFlag & typeof dryRunFlag & ReturnType<typeof influxBucketFlag> & ReturnType<typeof batchFlags>
+>
+
+const HOUR_NANOSECONDS = 3_600_000_000_000n
+
+/** Lines to a bucket, or in a dry run to standard output. */
+export async function openInfluxSink(
+  values: SinkValues,
+  given: ReadonlyMap<string, Given>,
+  {clock, log}: Pick<Runtime, 'clock' | 'log'>,
+): Promise<Sink<Line>> {
+  if (values['dry-run']) {
+    return createLinesSink<Line>({
+      output: process.stdout,
+      name: 'standard output',
+      toText: (line) => line.bytes.toString().trimEnd(),
+      prints: true,
+    })
+  }
+
+  const {createInfluxSink} = await import('../sinks/influx.ts')
+  const bucket = values['influx-bucket']
+  return createInfluxSink({
+    client: await influxClient(values, given, clock),
+    bucket,
+    compresses: await shouldCompress(values),
+    maxInFlight: values['in-flight'],
+    onTypeConflict: values['on-type-conflict'],
+    async shardNanoseconds() {
+      const [{findBucket}, token] = await Promise.all([import('../clients/influx-admin.ts'), influxToken(values, given)])
+      try {
+        const found = await findBucket({
+          url: values['influx-url'],
+          org: values['influx-org'],
+          token: await token(),
+          bucket,
+          timeoutMilliseconds: values['influx-timeout'],
+        })
+        return BigInt(found?.shardSeconds ?? 3600) * 1_000_000_000n
+      } catch (error) {
+        log.debug('bucket.unreadable', {message: (error as Error).message})
+        return HOUR_NANOSECONDS // the shortest that a bucket can have: more requests, never a wrong verdict
+      }
+    },
+  })
+}

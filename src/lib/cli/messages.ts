@@ -1,0 +1,58 @@
+import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
+import type {Given} from '../runtime/config.ts'
+import type {Values} from './flag.ts'
+import type {inputFlag, kafkaFlags, limitFlags} from './flags.ts'
+import {UsageError} from '../errors.ts'
+import {limited} from '../sources/limited.ts'
+import {createNdjsonSource} from '../sources/ndjson.ts'
+import {kafkaSettings} from './connections.ts'
+import {text, valueFlag} from './flag.ts'
+
+export const groupFlag = (fallback: string) => ({
+  group: valueFlag(text, {
+    summary: 'consumer group; a new one begins at the earliest message',
+    group: 'KAFKA',
+    fallback,
+    value: 'NAME',
+  }),
+})
+
+export type MessageValues = Values<typeof kafkaFlags & typeof inputFlag & typeof limitFlags & ReturnType<typeof groupFlag>> & {
+  readonly topic: string
+}
+
+export interface Messages {
+  readonly source: Source<RawMessage>
+  /** Records that wait behind what was settled; an input has no such number. */
+  readonly lag: (() => number) | undefined
+}
+
+/** Without a limit a topic is read for ever; an input ends by itself. */
+export const isEndlessInput = (values: MessageValues) =>
+  values.input === 'kafka' && !values['until-end'] && values['max-messages'] === undefined && values['max-time'] === undefined
+
+export async function openMessages(
+  values: MessageValues,
+  given: ReadonlyMap<string, Given>,
+  runtime: Runtime,
+  retry: RetryPolicy,
+): Promise<Messages> {
+  const limits = {maxMessages: values['max-messages'], maxMilliseconds: values['max-time']}
+  if (values.input === '-') {
+    if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')
+      throw new UsageError('--until-end is about a topic: an input ends by itself')
+    return {
+      source: limited(createNdjsonSource({input: process.stdin, name: 'stdin'}), limits, runtime.clock),
+      lag: undefined,
+    }
+  }
+
+  const [{createKafkaConsumer}, {createKafkaSource}] = await Promise.all([
+    import('../clients/kafka/consumer.ts'),
+    import('../sources/kafka.ts'),
+  ])
+  const {topic, group} = values
+  const consumer = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
+  const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], retry}, runtime)
+  return {source: limited(source, limits, runtime.clock), lag: () => source.lag()}
+}

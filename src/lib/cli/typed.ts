@@ -1,0 +1,48 @@
+import type {FlagSet} from './flag.ts'
+import {UsageError} from '../errors.ts'
+import {nearest} from '../format/nearest.ts'
+
+/** What was typed, and nothing from anywhere else. */
+export interface Typed {
+  readonly flags: ReadonlyMap<string, readonly string[]>
+  readonly args: Readonly<Record<string, string | undefined>>
+  /** Words that are no flags, in order. */
+  readonly words: readonly string[]
+}
+
+/** The same flags with their values left as text, and without defaults and variables: those are ours to resolve. */
+export function bareFlags(flags: FlagSet): Record<string, object> {
+  const asTyped = async (value: unknown) => Promise.resolve(value)
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, {rules: _, ...flag}]) => [name, {...flag, parse: asTyped, default: undefined, env: undefined}]),
+  )
+}
+
+export function typedFlags(parsed: Readonly<Record<string, unknown>>): Typed['flags'] {
+  const texts = Object.entries(parsed).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, [value].flat().map(String)] as const],
+  )
+  return new Map(texts)
+}
+
+/** A parser's error without what was typed: a value may be a secret in the wrong place. */
+export function translateParseError(error: unknown, flags: FlagSet): unknown {
+  const {flags: unknown, args, message} = error as {flags?: readonly string[]; args?: readonly (string | {name: string})[]; message: string}
+  if (Array.isArray(unknown)) return unknownFlag(unknown[0] as string, flags)
+  if (Array.isArray(args)) {
+    const missing = args.flatMap((arg: string | {name: string}) => (typeof arg === 'string' ? [] : [arg.name.toUpperCase()]))
+    return missing.length > 0
+      ? new UsageError(`${missing.join(' ')} is missing`, {suggestion: 'See --help'})
+      : new UsageError('there is an argument too many', {suggestion: 'Put a value with spaces in quotes; see --help'})
+  }
+
+  if (/^Flag --[\w-]+ /.test(message)) return new UsageError(message.split('\n', 1)[0]!.replace(/^Flag /, ''), {suggestion: 'See --help'})
+  return error
+}
+
+function unknownFlag(typed: string, flags: FlagSet): UsageError {
+  const name = typed.startsWith('--') ? typed.replace(/=.*/s, '') : typed.slice(0, 2)
+  const known = Object.entries(flags).flatMap(([flag, {aliases = []}]) => [flag, ...aliases].map((alias) => `--${alias}`))
+  const meant = nearest(name, known)
+  return new UsageError(`there is no flag ${name}`, {suggestion: meant ? `Did you mean ${meant}?` : 'See --help'})
+}

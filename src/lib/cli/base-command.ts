@@ -44,10 +44,12 @@ export abstract class BaseCommand extends Command {
   #log: Logger | undefined
   #closers: (() => void)[] = []
 
-  /** First in every `run`. Rejects with UsageError for anything that is wrong before anything is started. */
-  protected async start<F extends FlagSet>(command: {readonly id: string; readonly flags: F}): Promise<Session<F>> {
+  /**
+   * First in every `run`. Rejects with UsageError for anything that is wrong before anything is started.
+   * `commandName` is whose variables and section of the config file count.
+   */
+  protected async start<F extends FlagSet>(command: {readonly flags: F}, commandName = this.commandName()): Promise<Session<F>> {
     const flags = {...generalFlags, ...command.flags}
-    const commandName = this.commandName()
     this.#isJson = this.wantsJson()
     this.#redact = redactor(guessSecrets(flags, this.argv, process.env))
     const typed = await this.parseTyped(flags)
@@ -62,7 +64,7 @@ export abstract class BaseCommand extends Command {
     const settings = decodeSettings(flags, configuration)
     this.#redact = redactor([...guessSecrets(flags, this.argv, process.env), ...settings.secrets])
     const {log, isWatched} = await this.openLog(settings.values, settings.given.get('log-format')?.origin.kind)
-    refuseTwoOutputs(settings.values)
+    if (commandName === this.commandName()) refuseTwoOutputs(settings.values)
     for (const message of settings.warnings) log.warn('config.replaced', {message})
     for (const message of configuration.overridden) log.info('config.overridden', {message})
     return {...settings, args: typed.args, log, report: this.#report, isWatched}

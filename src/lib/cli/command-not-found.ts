@@ -1,25 +1,16 @@
 import type {Hook} from '@oclif/core/hooks'
-import {UsageError} from '../errors.ts'
-import {nearest} from '../format/nearest.ts'
-import {errorText} from './report.ts'
+import {describeError, errorText} from './report.ts'
+import {unknownCommand} from './unknown-command.ts'
 
 /** Only the first word is repeated: what follows may be a secret. */
 const hook: Hook.CommandNotFound = async function ({config, id, argv = []}) {
   const name = id.split(':', 1)[0]!
-  const meant = nearest(
-    name,
-    config.commandIDs.map((known) => known.replaceAll(':', ' ')),
-  )
-  const error = new UsageError(`there is no command "${name}"`, {
-    suggestion: meant ? `Did you mean ucs ${meant}?` : 'ucs --help lists the commands',
-  })
+  const error = unknownCommand(name, config.commandIDs)
+  const {exitCode} = error
   if (argv.includes('--json')) {
-    const {code, message, suggestion} = error
-    process.stdout.write(
-      `${JSON.stringify({command: name, ok: false, exitCode: 2, durationMilliseconds: 0, error: {code, message, suggestion}})}\n`,
-    )
+    process.stdout.write(`${JSON.stringify({command: name, ok: false, exitCode, durationMilliseconds: 0, error: describeError(error)})}\n`)
   } else process.stderr.write(`${errorText(error)}\n`)
-  process.exit(error.exitCode)
+  process.exit(exitCode)
 }
 
 export default hook

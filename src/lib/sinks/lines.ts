@@ -25,7 +25,9 @@ export function createLinesSink<R>({output, name, toText, prints}: LinesSinkOpti
   function write(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const fail = (cause: NodeJS.ErrnoException) => {
-        if (cause.code === 'EPIPE') reject(new ReaderGoneError(`whoever reads ${name} went away`, {cause}))
+        const isGone = cause.code === 'EPIPE'
+        if (isGone && prints) reject(new ReaderGoneError(`whoever reads ${name} went away`, {cause}))
+        else if (isGone) reject(new IoError(`whoever reads ${name} went away`, {cause}))
         else reject(new IoError(`writing to ${name} failed: ${cause.message}`, {cause}))
       }
 

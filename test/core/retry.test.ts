@@ -1,0 +1,126 @@
+import {describe, expect, it} from 'vitest'
+import {withRetry} from '../../src/lib/core/retry.ts'
+import {AuthError, InterruptedError, NotFoundError, UnavailableError, UsageError} from '../../src/lib/errors.ts'
+import {rememberingLogger} from '../fakes/logger.ts'
+import {virtualClock} from '../fakes/virtual-clock.ts'
+
+const policy = {forMilliseconds: 60_000, baseMilliseconds: 100, capMilliseconds: 10_000}
+
+function setUp({random = 1, own = {}}: {random?: number; own?: object} = {}) {
+  const clock = virtualClock()
+  const {log, events} = rememberingLogger()
+  const aborting = new AbortController()
+  const runtime = {clock, log, random: () => random}
+  const run = (work: () => Promise<unknown>, more: object = {}) =>
+    withRetry({work, policy: {...policy, ...own}, signal: aborting.signal, ...more}, runtime)
+  return {clock, events, run, abort: () => aborting.abort()}
+}
+
+/** Fails so often, then succeeds. */
+function failing(times: number, error: () => Error) {
+  let calls = 0
+  return {
+    calls: () => calls,
+    work: async () => {
+      if (calls++ < times) throw error()
+      return 'done'
+    },
+  }
+}
+
+describe('withRetry', () => {
+  it('doubles the wait up to the cap, and draws it between nothing and all of it', async () => {
+    const waits: number[] = []
+    const {run, events} = setUp()
+    await run(failing(9, () => new UnavailableError('503')).work, {policy: {...policy, forMilliseconds: Infinity}})
+    for (const [, event, fields] of events) if (event === 'retry') waits.push(fields['inMilliseconds'] as number)
+    expect(waits).toEqual([200, 400, 800, 1600, 3200, 6400, 10_000, 10_000, 10_000])
+    const eager = setUp({random: 0})
+    await eager.run(failing(5, () => new UnavailableError('503')).work)
+    expect(eager.clock.now()).toBe(0)
+  })
+
+  it('waits as long as the server says, up to the cap', async () => {
+    const {run, clock} = setUp()
+    await run(failing(1, () => new UnavailableError('429', {retryAfterMilliseconds: 7000})).work)
+    expect(clock.now()).toBe(7000)
+    await run(failing(1, () => new UnavailableError('429', {retryAfterMilliseconds: 3_600_000})).work)
+    expect(clock.now()).toBe(17_000)
+  })
+
+  it('gives up with the failure when its patience ends, counted from the first failure', async () => {
+    const {run, clock} = setUp()
+    const {work} = failing(Infinity, () => new UnavailableError('503', {retryAfterMilliseconds: 9000}))
+    await expect(run(work)).rejects.toThrow('503')
+    expect(clock.now()).toBe(54_000)
+  })
+
+  it('does not retry what cannot pass', async () => {
+    for (const error of [new UsageError('x'), new UnavailableError('certificate', {permanent: true}), new TypeError('a bug')]) {
+      const {work, calls} = failing(3, () => error)
+      await expect(setUp().run(work)).rejects.toBe(error)
+      expect(calls()).toBe(1)
+    }
+  })
+
+  it.each([new AuthError('401'), new NotFoundError('404')])('ends at once on $name before the first success', async (error) => {
+    const {work, calls} = failing(3, () => error)
+    await expect(setUp({own: {pauseMilliseconds: 30_000}}).run(work)).rejects.toBe(error)
+    expect(calls()).toBe(1)
+  })
+
+  it.each([new AuthError('401'), new NotFoundError('404')])(
+    'pauses on $name after the first success, and goes on when it works',
+    async (error) => {
+      const {run, clock} = setUp({own: {pauseMilliseconds: 30_000, forMilliseconds: Infinity}})
+      expect(await run(failing(3, () => error).work, {proven: () => true})).toBe('done')
+      expect(clock.now()).toBe(90_000)
+    },
+  )
+
+  it('ends a one-shot run on 401 also after the first success', async () => {
+    await expect(setUp().run(failing(1, () => new AuthError('401')).work, {proven: () => true})).rejects.toThrow('401')
+  })
+
+  it('ends an aborted wait with the failure that was waited out', async () => {
+    const {run, abort} = setUp()
+    const work = async () => {
+      setImmediate(abort)
+      throw new UnavailableError('503', {retryAfterMilliseconds: 10_000})
+    }
+
+    await expect(run(work)).rejects.toBeInstanceOf(UnavailableError)
+  })
+
+  it('turns an abort in the middle of the work into InterruptedError', async () => {
+    const {run, abort} = setUp()
+    const work = async () => {
+      abort()
+      throw new DOMException('aborted', 'AbortError')
+    }
+
+    await expect(run(work)).rejects.toBeInstanceOf(InterruptedError)
+  })
+
+  it('does not begin when it is aborted already', async () => {
+    const {run, abort} = setUp()
+    abort()
+    const {work, calls} = failing(0, () => new Error())
+    await expect(run(work)).rejects.toBeInstanceOf(InterruptedError)
+    expect(calls()).toBe(0)
+  })
+
+  it('tells its observer of each retry, and once when it works again', async () => {
+    const seen: string[] = []
+    const observer = {retrying: ({code}: {code: string}) => seen.push(code), recovered: () => seen.push('recovered')}
+    await setUp().run(failing(2, () => new UnavailableError('503')).work, {observer})
+    await setUp().run(failing(0, () => new Error()).work, {observer})
+    expect(seen).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'recovered'])
+  })
+
+  it('logs what failed and what to do', async () => {
+    const {run, events} = setUp()
+    await run(failing(1, () => new UnavailableError('refused', {suggestion: 'start it'})).work)
+    expect(events[0]).toMatchObject(['warn', 'retry', {attempt: 1, message: 'refused', suggestion: 'start it'}])
+  })
+})

@@ -54,8 +54,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
     const session = await this.start(KafkaToClickhouse)
     const {values, given, log} = session
     if (values['print-ddl']) return this.print(tableStatement(values))
-    await runStream(session, streamOptions(values, isEndlessInput(values)), async (runtime, policy) => {
-      const {source, lag} = await openMessages(values, given, runtime, policy)
+    await runStream(session, streamOptions(this.commandName(), values, isEndlessInput(values)), async (runtime, policy) => {
+      const {source, lag, isConnected} = await openMessages(values, given, runtime, policy)
       const letters = await openDeadLetters({
         where: values['dead-letter'],
         command: this.commandName(),
@@ -72,7 +72,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
         sink: await openClickHouseSink(values, given, runtime),
         deadLetter: letters.deadLetter,
         deadLettersAt: () => letters.where(),
-        ...(lag ? {extras: () => ({lag: lag()})} : {}),
+        lag,
+        isConnected,
       }
     })
     this.finish()

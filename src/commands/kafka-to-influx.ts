@@ -59,10 +59,10 @@ Without a limit the command runs until it gets a signal, then writes what it has
   async run(): Promise<void> {
     const session = await this.start(KafkaToInflux)
     const {values, given, report} = session
-    await runStream(session, streamOptions(values, isEndlessInput(values)), async (runtime, policy) => {
+    await runStream(session, streamOptions(this.commandName(), values, isEndlessInput(values)), async (runtime, policy) => {
       const {transform, observations} = pointTransform(values, runtime)
       report.own['observations'] = () => observations.counts
-      const {source, lag} = await openMessages(values, given, runtime, policy)
+      const {source, lag, isConnected} = await openMessages(values, given, runtime, policy)
       const sink = await openInfluxSink(values, given, runtime)
       const letters = await openDeadLetters({
         where: values['dead-letter'],
@@ -80,7 +80,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
         sink,
         deadLetter: letters.deadLetter,
         deadLettersAt: () => letters.where(),
-        ...(lag ? {extras: () => ({lag: lag()})} : {}),
+        lag,
+        isConnected,
       }
     })
     this.finish()

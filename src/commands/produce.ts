@@ -29,7 +29,7 @@ Where no broker can be reached at the start, the events are printed instead (--n
     const session = await this.start(Produce)
     const {values, given, report, log} = session
     report.own['sent'] = () => report.ledger?.written ?? 0
-    await runStream(session, streamOptions(values, false), async (runtime) => {
+    await runStream(session, streamOptions(this.commandName(), values, false), async (runtime) => {
       const events = await openEvents(values, runtime)
       const letters = await openDeadLetters({
         where: values['dead-letter'],

@@ -29,6 +29,9 @@ export interface Session<F extends FlagSet> extends Settings<F & typeof generalF
   readonly report: RunReport
   /** Whether a person looks at standard error. */
   readonly isWatched: boolean
+  readonly isQuiet: boolean
+  /** Masks every secret of this run. */
+  readonly redact: (text: string) => string
 }
 
 /** Parses, resolves, reports: what every command has in common. Each command's own part is in `run`. */
@@ -67,7 +70,7 @@ export abstract class BaseCommand extends Command {
     if (commandName === this.commandName()) refuseTwoOutputs(settings.values)
     for (const message of settings.warnings) log.warn('config.replaced', {message})
     for (const message of configuration.overridden) log.info('config.overridden', {message})
-    return {...settings, args: typed.args, log, report: this.#report, isWatched}
+    return {...settings, args: typed.args, log, report: this.#report, isWatched, isQuiet: this.#isQuiet, redact: this.#redact}
   }
 
   /** Standard output is data: a result, or nothing. */

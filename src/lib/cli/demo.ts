@@ -100,7 +100,7 @@ async function pipe(
   const producer = spawn(node, [...start, ...first], {stdio: ['ignore', 'pipe', 'inherit']})
   const consumer = second && spawn(node, [...start, ...second], {stdio: [producer.stdout, 'pipe', 'inherit']})
   if (consumer) producer.stdout.destroy() // the consumer has it now; held open here, a producer would outlive its reader
-  const output = (consumer ?? producer).stdout!
+  const output = (consumer ?? producer).stdout
   const text = file === undefined ? readAll(output) : writeAll(output, file)
   const codes = await Promise.all(
     [producer, ...(consumer ? [consumer] : [])].map(async (child) => (await once(child, 'close'))[0] as number | null),

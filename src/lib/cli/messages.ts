@@ -25,6 +25,7 @@ export interface Messages {
   readonly source: Source<RawMessage>
   /** Records that wait behind what was settled; an input has no such number. */
   readonly lag: (() => number) | undefined
+  readonly isConnected: (() => boolean) | undefined
 }
 
 /** Without a limit a topic is read for ever; an input ends by itself. */
@@ -44,6 +45,7 @@ export async function openMessages(
     return {
       source: limited(createNdjsonSource({input: process.stdin, name: 'stdin'}), limits, runtime.clock),
       lag: undefined,
+      isConnected: undefined,
     }
   }
 
@@ -54,5 +56,5 @@ export async function openMessages(
   const {topic, group} = values
   const consumer = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
   const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], retry}, runtime)
-  return {source: limited(source, limits, runtime.clock), lag: () => source.lag()}
+  return {source: limited(source, limits, runtime.clock), lag: () => source.lag(), isConnected: () => source.isConnected()}
 }

@@ -1,14 +1,16 @@
-import type {BatchLimits, DeadLetter, Observer, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
-import type {FlagSet, Values} from './flag.ts'
+import type {BatchLimits, DeadLetter, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
+import type {HealthServer} from '../runtime/health.ts'
+import type {Vitals} from '../runtime/vitals.ts'
 import type {Session} from './base-command.ts'
-import type {batchFlags, deliveryFlags} from './flags.ts'
+import type {FlagSet, Values} from './flag.ts'
+import type {batchFlags, deliveryFlags, healthFlags} from './flags.ts'
 import {createLedger} from '../core/ledger.ts'
 import {runPipeline} from '../core/pipeline.ts'
 import {withRetry} from '../core/retry.ts'
-import type {UcsError} from '../errors.ts'
 import {InterruptedError, PartialError, UnavailableError} from '../errors.ts'
 import {systemClock} from '../runtime/clock.ts'
 import {isDrainTimeout, listenForSignals} from '../runtime/shutdown.ts'
+import {createVitals} from '../runtime/vitals.ts'
 import {showProgress} from './progress.ts'
 
 export interface StreamPlan<I, O> {
@@ -19,21 +21,39 @@ export interface StreamPlan<I, O> {
   readonly deadLetter: DeadLetter
   /** For people. */
   readonly deadLettersAt: () => string
-  readonly observer?: Observer
-  /** What progress shows besides the ledger. */
-  readonly extras?: () => Readonly<Record<string, unknown>>
+  /** Records that wait behind what was settled; absent where that cannot be known. */
+  readonly lag?: (() => number) | undefined
+  /** Whether the source is connected; absent where there is nothing to connect to. */
+  readonly isConnected?: (() => boolean) | undefined
   /** Completes what a failed run says. */
   readonly ending?: (error: unknown) => unknown
 }
 
 export interface StreamOptions {
+  readonly command: string
   readonly isEndless: boolean
+  /** Where an endless run serves its health, if it does. */
+  readonly health: {readonly host: string; readonly port: number; readonly stallMilliseconds: number} | undefined
   readonly retryForMilliseconds: number | undefined
   readonly shutdownMilliseconds: number
 }
 
 const ONE_SHOT_PATIENCE_MILLISECONDS = 300_000
 const PAUSE_MILLISECONDS = 30_000
+const STALL_MILLISECONDS = 60_000
+
+type OptionValues = Values<typeof deliveryFlags> & Partial<Values<typeof healthFlags>> & {readonly 'flush-interval'?: number}
+
+export function streamOptions(command: string, values: OptionValues, isEndless: boolean): StreamOptions {
+  const {'health-port': port, 'health-host': host = '127.0.0.1', 'flush-interval': flushInterval = 0} = values
+  return {
+    command,
+    isEndless,
+    health: isEndless && port ? {host, port, stallMilliseconds: 3 * flushInterval + STALL_MILLISECONDS} : undefined,
+    retryForMilliseconds: values['retry-for'],
+    shutdownMilliseconds: values['shutdown-timeout'],
+  }
+}
 
 /** How patient a run is with its servers, reads included. */
 export function retryPolicy({isEndless, retryForMilliseconds}: Pick<StreamOptions, 'isEndless' | 'retryForMilliseconds'>): RetryPolicy {
@@ -51,15 +71,9 @@ export const batchLimits = (values: Values<ReturnType<typeof batchFlags>>): Batc
   milliseconds: values['flush-interval'],
 })
 
-export const streamOptions = (values: Values<typeof deliveryFlags>, isEndless: boolean): StreamOptions => ({
-  isEndless,
-  retryForMilliseconds: values['retry-for'],
-  shutdownMilliseconds: values['shutdown-timeout'],
-})
-
 /**
- * One run of a pipeline as a command: signals, check, progress, ledger, closing. Rejects with the error that names the
- * exit code; resolves when all that was read is settled and nothing was rejected, or when an endless run was drained.
+ * One run of a pipeline as a command: signals, check, progress, health, ledger, closing. Rejects with the error that names
+ * the exit code; resolves when all that was read is settled and nothing was rejected, or when an endless run was drained.
  */
 export async function runStream<F extends FlagSet, I, O>(
   session: Session<F>,
@@ -71,13 +85,12 @@ export async function runStream<F extends FlagSet, I, O>(
   const runtime: Runtime = {stop: shutdown.stop, abort: shutdown.abort, clock: systemClock, random: Math.random, log}
   const policy = retryPolicy(options)
   const ledger = createLedger()
-
   let parts: StreamPlan<I, O> | undefined
 
   try {
     parts = await plan(runtime, policy)
     report.ledger = ledger
-    await runAndClose(parts)
+    await runWatched(parts)
     const signalName = shutdown.signalName()
     if (signalName && !options.isEndless) throw new InterruptedError(`stopped by ${signalName}: what was read is written`)
     if (ledger.rejected === 0) return
@@ -85,55 +98,75 @@ export async function runStream<F extends FlagSet, I, O>(
     if (!options.isEndless) throw new PartialError(`${ledger.rejected} of ${ledger.read} records were rejected: ${where}`)
     report.notes.push(`${ledger.rejected} records were rejected: ${where}`)
   } catch (error) {
-    const ending = endingOf(error)
+    const ending = endingOf(error, runtime, ledger.unacknowledged)
     throw parts?.ending?.(ending) ?? ending
   } finally {
     shutdown.dispose()
   }
 
-  async function runAndClose({source, transform, batch, sink, deadLetter, observer, extras}: StreamPlan<I, O>): Promise<void> {
-    const isWatched = session.isWatched && !(session.values as {quiet: boolean}).quiet && !sink.prints
-    const progress = await showProgress({ledger, log, isWatched, ...(extras ? {extras} : {})})
+  async function runWatched({lag, isConnected = () => true, ...parts}: StreamPlan<I, O>): Promise<void> {
+    let isChecked = false
+    const {vitals, observer} = createVitals({ledger, clock: systemClock, lag: () => lag?.(), isConnected: () => isChecked && isConnected()})
+    const isWatched = session.isWatched && !session.isQuiet && !parts.sink.prints
+    const progress = await showProgress({ledger, log, isWatched, ...(lag ? {extras: () => ({lag: lag()})} : {})})
+    const health = await serveHealth(options, vitals, session).catch((error: unknown) => {
+      progress.stop()
+      throw error
+    })
     try {
-      const signal = AbortSignal.any([runtime.stop, runtime.abort])
-      const isReady = await withRetry({work: () => sink.check(signal), policy, signal}, runtime).then(
-        () => true,
-        (error: unknown) => {
-          if (runtime.stop.aborted) return false // stopped before it began: nothing was read
-          throw error
-        },
-      )
-      if (isReady)
-        await runPipeline({source, transform, batch, sink, deadLetter, retry: policy, ...(observer ? {observer} : {})}, runtime, ledger)
+      isChecked = await isReady(parts.sink)
+      if (isChecked) await runPipeline({...parts, retry: policy, observer}, runtime, ledger)
     } catch (error) {
-      await closeAll([source, sink, deadLetter]).catch((cause: unknown) => log.debug('close.failed', {message: (cause as Error).message}))
+      await closeAll(parts).catch((cause: unknown) => log.debug('close.failed', {message: (cause as Error).message}))
       throw error
     } finally {
       progress.stop()
+      await health?.close()
     }
 
-    await closeAll([source, sink, deadLetter])
+    await closeAll(parts)
   }
 
-  /** Says what is left unacknowledged, and why an aborted run was aborted. */
-  function endingOf(error: unknown): unknown {
-    const left = ledger.unacknowledged === 0 ? '' : `; ${ledger.unacknowledged} records left unacknowledged, they will be read again`
-    if (runtime.abort.aborted) {
-      const {message} = runtime.abort.reason as InterruptedError
-      return isDrainTimeout(message)
-        ? new UnavailableError(`${message}${left}`, {cause: error})
-        : new InterruptedError(`${message}${left}`, {cause: error})
+  /** False when it was stopped before it began: then nothing was read. */
+  async function isReady(sink: Sink<O>): Promise<boolean> {
+    const signal = AbortSignal.any([runtime.stop, runtime.abort])
+    try {
+      await withRetry({work: () => sink.check(signal), policy, signal}, runtime)
+      return true
+    } catch (error) {
+      if (runtime.stop.aborted) return false
+      throw error
     }
-
-    return error instanceof UnavailableError && left
-      ? new UnavailableError(`${error.message}${left}`, {cause: error, suggestion: error.suggestion})
-      : error
   }
 }
 
+async function serveHealth<F extends FlagSet>(
+  {command, health}: StreamOptions,
+  vitals: Vitals,
+  {log, redact}: Session<F>,
+): Promise<HealthServer | undefined> {
+  if (!health) return undefined
+  const {startHealthServer} = await import('../runtime/health.ts')
+  const server = await startHealthServer({command, vitals, clock: systemClock, redact, ...health})
+  log.info('health.listening', {address: server.address})
+  return server
+}
+
+/** Says what is left unacknowledged, and why an aborted run was aborted. */
+function endingOf(error: unknown, {abort}: Runtime, unacknowledged: number): unknown {
+  const left = unacknowledged === 0 ? '' : `; ${unacknowledged} records left unacknowledged, they will be read again`
+  if (abort.aborted) {
+    const message = `${(abort.reason as InterruptedError).message}${left}`
+    return isDrainTimeout(message) ? new UnavailableError(message, {cause: error}) : new InterruptedError(message, {cause: error})
+  }
+
+  if (!(error instanceof UnavailableError) || left === '') return error
+  return new UnavailableError(`${error.message}${left}`, {cause: error, suggestion: error.suggestion})
+}
+
 /** All of them, whatever becomes of one; then the first failure. */
-async function closeAll(parts: readonly {close(): Promise<void>}[]): Promise<void> {
-  const endings = await Promise.allSettled(parts.map((part) => part.close()))
+async function closeAll<I, O>({source, sink, deadLetter}: Pick<StreamPlan<I, O>, 'source' | 'sink' | 'deadLetter'>): Promise<void> {
+  const endings = await Promise.allSettled([source, sink, deadLetter].map((part) => part.close()))
   const failed = endings.find((ending) => ending.status === 'rejected')
-  if (failed) throw failed.reason as UcsError
+  if (failed) throw failed.reason
 }

@@ -48,11 +48,10 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     exhausted = !reading.aborted
   }
 
-  /** Waits for a free place, and for the flights that have to land before this batch may start. */
+  /** Maps while the writes before are on their way, then waits for a free place and for the flights that have to land first. */
   async function launch(messages: readonly Message<I>[]) {
-    if (flights.length >= sink.maxInFlight) await flights[0]!.acknowledged
-    if (failed.signal.aborted) return
     const batch = mapBatch(messages, pipeline)
+    if (flights.length >= sink.maxInFlight) await flights[0]!.acknowledged
     await Promise.all(flights.filter((flight) => mustPrecede(flight, batch)).map((flight) => flight.written))
     if (failed.signal.aborted) return
 

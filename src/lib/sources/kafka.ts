@@ -16,6 +16,8 @@ export interface KafkaSourceOptions {
 export interface KafkaSource extends Source<RawMessage> {
   /** Records written to our partitions and not settled yet, as far as the last fetches tell. */
   lag(): number
+  /** Whether the group has us as a member. */
+  isConnected(): boolean
   /** Acks that came after their partition was taken away: those records are read again by whoever has it now. */
   staleAcks(): number
   readonly describe: (position: Position) => string
@@ -97,6 +99,7 @@ export function createKafkaSource(options: KafkaSourceOptions, runtime: Runtime)
       }
     },
     lag: () => [...owned.values()].reduce((sum, {end, settled}) => sum + Number((end ?? 0n) - (settled ?? end ?? 0n)), 0),
+    isConnected: () => isMember,
     staleAcks: () => staleAcks,
   }
 

@@ -1,0 +1,71 @@
+import type {Clock, Ledger, Observer} from '../core/types.ts'
+
+/** How a run is doing: what health and metrics are made of. */
+export interface Vitals {
+  readonly ledger: Ledger
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number
+  /** When a batch was last settled, or the run became connected. */
+  readonly settledAt: number | undefined
+  /** How long batches took from their first attempt to their acknowledgement, in milliseconds; kept until the next look. */
+  takeLatencies(): readonly number[]
+  readonly retries: number
+  /** What is being waited out that will not pass by itself: a refused token, a missing bucket. */
+  readonly paused: string | undefined
+  lag(): number | undefined
+  isConnected(): boolean
+}
+
+export interface VitalsOptions {
+  readonly ledger: Ledger
+  readonly clock: Clock
+  lag(): number | undefined
+  isConnected(): boolean
+}
+
+/** Latencies are kept for a scrape; between scrapes that never come they must not pile up. */
+const MAX_LATENCIES = 10_000
+
+/** Vitals that a pipeline keeps up to date through its observer. */
+export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): {vitals: Vitals; observer: Observer} {
+  let latencies: number[] = []
+  const state = {
+    ledger,
+    startedAt: clock.now(),
+    settledAt: undefined as number | undefined,
+    retries: 0,
+    paused: undefined as string | undefined,
+    lag,
+    isConnected,
+    takeLatencies() {
+      const taken = latencies
+      latencies = []
+      return taken
+    },
+  }
+  const observer: Observer = {
+    settled({milliseconds}) {
+      state.settledAt = clock.now()
+      if (latencies.length < MAX_LATENCIES) latencies.push(milliseconds)
+    },
+    retrying({retryable, message}) {
+      state.retries++
+      if (retryable === 'after success') state.paused = message
+    },
+    recovered() {
+      state.paused = undefined
+    },
+  }
+  return {vitals: state, observer}
+}
+
+/** Why a run is not ready, or undefined when it is. A quiet topic is ready, a stalled one is not. */
+export function notReady(vitals: Vitals, now: number, stallMilliseconds: number): string | undefined {
+  if (vitals.paused !== undefined) return `paused: ${vitals.paused}`
+  if (!vitals.isConnected()) return 'not connected'
+  const waiting = (vitals.lag() ?? 0) + vitals.ledger.unacknowledged
+  const silentFor = now - (vitals.settledAt ?? vitals.startedAt)
+  return waiting > 0 && silentFor > stallMilliseconds
+    ? `stalled: ${waiting} records wait, and none was settled for ${Math.round(silentFor / 1000)} s`
+    : undefined
+}

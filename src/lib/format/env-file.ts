@@ -15,5 +15,5 @@ export function parseEnvFile(text: string): ReadonlyMap<string, string> {
 
 function unquote(raw: string): string {
   const quoted = /^\s*(['"])(.*?)\1\s*(?:#.*)?$/.exec(raw)
-  return quoted ? quoted[2]! : raw.replace(/(^|\s)#.*$/, '').trim()
+  return quoted ? quoted[2]! : raw.replace(/\s#.*$/, '').trim()
 }

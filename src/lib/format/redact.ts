@@ -4,12 +4,14 @@ const MASK = '***'
 export function redactor(secrets: Iterable<string>): (text: string) => string {
   // A value as short as this stands in ordinary words too; masking it would garble everything and hide nothing.
   const known = [...new Set(secrets)].filter((secret) => secret.length >= 4)
-  const forms = known.flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')])
+  const forms = known.flatMap((secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64'), inJson(secret)])
   const longestFirst = [...new Set(forms)].sort((a, b) => b.length - a.length)
   return (text) => longestFirst.reduce((masked, secret) => masked.replaceAll(secret, MASK), redactUrls(text))
 }
 
-/** `http://user:secret@host/` is shown as `http://***@host/`. */
+const inJson = (text: string) => JSON.stringify(text).slice(1, -1)
+
+/** `http://user:secret@host/` is shown as `http://***@host/`. A quote that ends a JSON string ends the URL as well. */
 export function redactUrls(text: string): string {
-  return text.replace(/([a-z][a-z0-9+.-]*:\/\/)[^\s/?#@]*@/gi, `$1${MASK}@`)
+  return text.replace(/(?<![a-z0-9+.-])([a-z0-9+.-]*:\/\/)(?:[^\s/?#"]|"(?![,:}\]]))*@/gi, `$1${MASK}@`)
 }

@@ -2,6 +2,6 @@
 export function parseRetryAfter(header: string | undefined, now: number): number | undefined {
   if (header === undefined) return undefined
   if (/^\d+$/.test(header.trim())) return Number(header) * 1000
-  const date = Date.parse(header)
+  const date = /^\s*(mon|tue|wed|thu|fri|sat|sun)/i.test(header) ? Date.parse(header) : NaN // Date.parse makes a date of "-5", too
   return Number.isNaN(date) ? undefined : Math.max(0, date - now)
 }

@@ -39,7 +39,7 @@ Values come from, strongest first: flag, environment, --env-file, --config, ./.e
     )
     if (words.length === 0) return {name: this.commandName(), flags: {}} // the parser says what is missing
     const found = this.config.commands.find(({id}) => words.join(':') === id)
-    if (!found) throw unknownCommand(words.join(' '), this.config.commandIDs)
+    if (!found) throw unknownCommand(words[0]!, this.config.commandIDs) // what follows may be a secret
     const {flags, baseFlags} = await found.load()
     return {name: found.id.replaceAll(':', ' '), flags: {...baseFlags, ...flags} as unknown as FlagSet}
   }

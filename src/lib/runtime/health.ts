@@ -138,8 +138,10 @@ async function createMetrics({command, vitals, clock}: HealthOptions): Promise<(
   counter('ucs_retries_total', 'Writes that failed and were tried again.', () => vitals.retries)
   gauge('ucs_messages_unacknowledged', 'Messages read and not settled yet.', () => ledger.unacknowledged)
   gauge('ucs_lag_records', 'Records that wait in our partitions behind what was settled.', () => vitals.lag())
-  gauge('ucs_seconds_since_last_settled', 'Seconds since a batch was settled.', () =>
-    vitals.settledAt === undefined ? undefined : (clock.now() - vitals.settledAt) / 1000,
+  gauge(
+    'ucs_seconds_since_last_settled',
+    'Seconds since a batch was settled.',
+    () => (clock.now() - (vitals.settledAt ?? vitals.startedAt)) / 1000,
   )
   gauge('ucs_paused', '1 while a refused token or a missing target is waited out.', () => Number(vitals.paused !== undefined))
   const latency = new Histogram({

@@ -194,7 +194,8 @@ export function createKafkaSource(options: KafkaSourceOptions, runtime: Runtime)
       known.set(name, assignment)
     }
 
-    log.info('kafka.assigned', {topic, partitions})
+    const note = epoch === 1 ? log.debug : log.info // the first assignment is what everybody expects
+    note('kafka.assigned', {topic, partitions, epoch})
     void findPositions([...owned.values()])
     wakeReader()
   }

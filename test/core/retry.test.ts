@@ -55,6 +55,19 @@ describe('withRetry', () => {
     expect(clock.now()).toBe(54_000)
   })
 
+  it('makes its last attempt when its patience ends', async () => {
+    const {run, clock} = setUp({own: {forMilliseconds: 1000}})
+    const {work, calls} = failing(Infinity, () => new UnavailableError('503'))
+    await expect(run(work)).rejects.toThrow('503')
+    expect({at: clock.now(), calls: calls()}).toEqual({at: 1000, calls: 4}) // at 0, 200, 600 and 1000
+  })
+
+  it('does not retry at all without patience', async () => {
+    const {work, calls} = failing(Infinity, () => new UnavailableError('503'))
+    await expect(setUp({own: {forMilliseconds: 0}}).run(work)).rejects.toThrow('503')
+    expect(calls()).toBe(1)
+  })
+
   it('does not retry what cannot pass', async () => {
     for (const error of [new UsageError('x'), new UnavailableError('certificate', {permanent: true}), new TypeError('a bug')]) {
       const {work, calls} = failing(3, () => error)

@@ -31,9 +31,9 @@ export async function withRetry<T>(attempts: Attempts<T>, {clock, log, random}: 
       const error = signal.aborted && !(cause instanceof UcsError) ? (waitedOut ?? new InterruptedError('cut short', {cause})) : cause
       if (signal.aborted || !(error instanceof UcsError)) throw error
 
-      const milliseconds = waitBefore(error, attempt)
       giveUpAt ??= clock.now() + policy.forMilliseconds
-      if (milliseconds === undefined || clock.now() + milliseconds > giveUpAt) throw error
+      const milliseconds = waitBefore(error, attempt, giveUpAt - clock.now())
+      if (milliseconds === undefined) throw error
 
       log.warn('retry', {
         attempt,
@@ -48,12 +48,16 @@ export async function withRetry<T>(attempts: Attempts<T>, {clock, log, random}: 
     }
   }
 
-  function waitBefore(error: UcsError, attempt: number): number | undefined {
-    if (error.retryable === 'after success') return proven() ? policy.pauseMilliseconds : undefined
-    if (error.retryable === 'never') return undefined
+  /** Undefined: it ends here. The last attempt is made when the patience ends, unless the server asked for longer. */
+  function waitBefore(error: UcsError, attempt: number, left: number): number | undefined {
+    if (left <= 0 || error.retryable === 'never') return undefined
+    if (error.retryable === 'after success') {
+      return proven() && policy.pauseMilliseconds !== undefined ? Math.min(policy.pauseMilliseconds, left) : undefined
+    }
+
     const asked = error instanceof UnavailableError ? error.retryAfterMilliseconds : undefined
-    return asked === undefined
-      ? random() * Math.min(policy.capMilliseconds, policy.baseMilliseconds * 2 ** attempt)
-      : Math.min(asked, policy.capMilliseconds)
+    if (asked === undefined) return Math.min(random() * Math.min(policy.capMilliseconds, policy.baseMilliseconds * 2 ** attempt), left)
+    const wait = Math.min(asked, policy.capMilliseconds)
+    return wait > left ? undefined : wait
   }
 }

@@ -15,7 +15,7 @@ const CHUNK_BYTES = 1_000_000
 const MAX_LINE_BYTES = 128_000_000
 const NEWLINE = 0x0a
 
-/** One message a line, numbered from 0; blank lines are none. There is nothing to acknowledge to. */
+/** One message a line; its offset is the number of the line, from 0. Blank lines are none. There is nothing to acknowledge to. */
 export function createNdjsonSource({input, name}: NdjsonSourceOptions): Source<RawMessage> {
   return {
     read,
@@ -37,8 +37,10 @@ export function createNdjsonSource({input, name}: NdjsonSourceOptions): Source<R
         continue
       }
 
+      const position = {partition: name, offset: offset++}
+      if (line.length === 0) continue
       const value = {value: line, key: null, headers: undefined, timestamp: undefined}
-      chunk.push({value, position: {partition: name, offset: offset++}, bytes: line.length + 200})
+      chunk.push({value, position, bytes: line.length + 200})
       bytes += line.length
       if (chunk.length < CHUNK_MESSAGES && bytes < CHUNK_BYTES) continue
       yield chunk
@@ -50,7 +52,7 @@ export function createNdjsonSource({input, name}: NdjsonSourceOptions): Source<R
   }
 }
 
-/** The lines of an input, with undefined after those that each of its pieces completed. */
+/** The lines of an input, blank ones too, with undefined after those that each of its pieces completed. */
 async function* linesOf(input: Readable, name: string, signal: AbortSignal): AsyncGenerator<Buffer | undefined> {
   let unfinished: Buffer[] = []
   let unfinishedBytes = 0
@@ -64,7 +66,7 @@ async function* linesOf(input: Readable, name: string, signal: AbortSignal): Asy
         unfinished = []
         unfinishedBytes = 0
         start = end + 1
-        if (line.length > 0) yield line
+        yield line
       }
 
       if (start < piece.length) unfinished.push(piece.subarray(start))
@@ -78,8 +80,7 @@ async function* linesOf(input: Readable, name: string, signal: AbortSignal): Asy
     throw new IoError(`reading ${name} failed: ${(cause as Error).message}`, {cause})
   }
 
-  const rest = trimmed(Buffer.concat(unfinished))
-  if (rest.length > 0) yield rest
+  if (unfinished.length > 0) yield trimmed(Buffer.concat(unfinished))
 }
 
 function trimmed(line: Buffer): Buffer {

@@ -1,7 +1,7 @@
 import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
 import type {Given} from '../runtime/config.ts'
 import type {Values} from './flag.ts'
-import type {inputFlag, kafkaFlags, limitFlags} from './flags.ts'
+import type {dryRunFlag, inputFlag, kafkaFlags, limitFlags} from './flags.ts'
 import {UsageError} from '../errors.ts'
 import {limited} from '../sources/limited.ts'
 import {createNdjsonSource} from '../sources/ndjson.ts'
@@ -17,7 +17,9 @@ export const groupFlag = (fallback: string) => ({
   }),
 })
 
-export type MessageValues = Values<typeof kafkaFlags & typeof inputFlag & typeof limitFlags & ReturnType<typeof groupFlag>> & {
+export type MessageValues = Values<
+  typeof kafkaFlags & typeof inputFlag & typeof limitFlags & typeof dryRunFlag & ReturnType<typeof groupFlag>
+> & {
   readonly topic: string
 }
 
@@ -54,7 +56,8 @@ export async function openMessages(
     import('../sources/kafka.ts'),
   ])
   const {topic, group} = values
-  const consumer = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
+  const member = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
+  const consumer = values['dry-run'] ? {...member, commit: async () => {}} : member // what is only shown is still to be read
   const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], retry}, runtime)
   return {source: limited(source, limits, runtime.clock), lag: () => source.lag(), isConnected: () => source.isConnected()}
 }

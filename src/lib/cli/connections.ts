@@ -51,6 +51,7 @@ export async function influxClient(values: Values<typeof influxFlags>, given: Or
       timeoutMilliseconds: values['influx-timeout'],
       ca,
       skipsVerification: values['influx-skip-verify'],
+      remedy: 'Is the server running? Check --influx-url or INFLUX_URL',
       caFlag: '--influx-ca',
     }),
     org: values['influx-org'],

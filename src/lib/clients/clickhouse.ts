@@ -1,6 +1,7 @@
 import type {ClickHouseClient as Driver} from '@clickhouse/client'
 import {AuthError, NotFoundError, PartialWriteError, UcsError, UnavailableError} from '../errors.ts'
 import {redactUrls} from '../format/redact.ts'
+import {certificateMessage, isCertificateProblem} from './certificate.ts'
 
 /** The narrow face of ClickHouse that sinks and jobs need: one code path, over HTTP or embedded. */
 export interface ClickHouse {
@@ -129,8 +130,16 @@ function translate(cause: unknown, target: string): UcsError {
   if (BAD_ROW.has(number)) return new ClickHouseRefusal(summary, rowOf(message), {cause})
   if (OVERLOADED.has(number)) return new UnavailableError(summary, {cause})
   if (Number.isInteger(number)) return new UnavailableError(summary, {cause, divisible: true})
-  return new UnavailableError(`${target} cannot be reached: ${message || code}`, {cause})
+  const isPermanent = isCertificateProblem({code: code ?? '', message})
+  const suggestion = isPermanent ? 'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE' : CHECK_ADDRESS
+  return new UnavailableError(`${target} cannot be reached: ${certificateMessage(message) || code}`, {
+    cause,
+    suggestion,
+    permanent: isPermanent,
+  })
 }
+
+const CHECK_ADDRESS = 'Is the server running? Check --clickhouse-url, or --clickhouse-host and --clickhouse-port'
 
 /** The server counts from 1. */
 function rowOf(message: string): number | undefined {

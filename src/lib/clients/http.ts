@@ -3,6 +3,7 @@ import {Agent as HttpAgent, request as httpRequest} from 'node:http'
 import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
 import {UnavailableError} from '../errors.ts'
 import {redactUrls} from '../format/redact.ts'
+import {certificateMessage, isCertificateProblem} from './certificate.ts'
 
 export interface HttpOptions {
   readonly baseUrl: URL
@@ -11,6 +12,8 @@ export interface HttpOptions {
   /** PEM certificates to trust instead of the system's. */
   readonly ca?: string | undefined
   readonly skipsVerification?: boolean
+  /** What to try when no server answers there. */
+  readonly remedy: string
   /** The flag that names a CA file, for the suggestion. */
   readonly caFlag: string
 }
@@ -90,11 +93,15 @@ export function createHttpClient(options: HttpOptions): HttpClient {
   function translate(cause: unknown, {method, path, signal}: HttpRequest, deadline: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
     const what = `${method} ${target}${path.replace(/\?.*/, '')}`
-    if (deadline.aborted) return new UnavailableError(`${what} took longer than ${timeoutMilliseconds / 1000} s`, {cause})
-    const {code = '', message} = cause as NodeJS.ErrnoException
-    if (!isCertificateProblem(code)) return new UnavailableError(`${what} failed: ${reasonOf(cause)}`, {cause})
-    const suggestion = `Name the certificate authority with ${options.caFlag} FILE`
-    return new UnavailableError(`${what} failed: ${message}`, {cause, suggestion, permanent: true})
+    const suggestion = options.remedy
+    if (deadline.aborted) return new UnavailableError(`${what} took longer than ${timeoutMilliseconds / 1000} s`, {cause, suggestion})
+    const reason = reasonOf(cause)
+    if (!isCertificateProblem(cause as NodeJS.ErrnoException)) return new UnavailableError(`${what} failed: ${reason}`, {cause, suggestion})
+    return new UnavailableError(`${what} failed: ${certificateMessage(reason)}`, {
+      cause,
+      permanent: true,
+      suggestion: `Name the certificate authority with ${options.caFlag} FILE`,
+    })
   }
 }
 
@@ -104,8 +111,6 @@ function reasonOf(error: unknown): string {
   const {code, message} = first as NodeJS.ErrnoException
   return message || code || 'unknown error'
 }
-
-const isCertificateProblem = (code: string) => /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(code)
 
 async function readText(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []

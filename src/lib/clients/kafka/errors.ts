@@ -1,5 +1,6 @@
 import type {KafkaSettings} from './connection.ts'
 import {AuthError, NotFoundError, UcsError, UnavailableError} from '../../errors.ts'
+import {certificateMessage, isCertificateProblem} from '../certificate.ts'
 
 /** What kafkajs's errors carry besides a message; its names say little, so the innermost cause decides. */
 interface KafkaFailure extends Error {
@@ -12,7 +13,7 @@ export function translateKafkaError(error: unknown, doing: string, settings: Kaf
   if (error instanceof UcsError) return error
   const cause = innermost(error)
   const brokers = settings.brokers.join(', ')
-  const said = `${doing} from ${brokers} failed: ${cause.message}`
+  const said = `${doing} from ${brokers} failed: ${certificateMessage(cause.message)}`
   const type = cause.type ?? ''
   if (isAuthProblem(cause, type)) {
     return new AuthError(said, {
@@ -67,9 +68,6 @@ function isAuthProblem(cause: KafkaFailure, type: string): boolean {
     /SASL mechanism/.test(cause.message)
   )
 }
-
-const isCertificateProblem = ({code, message}: KafkaFailure) =>
-  /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/.test(String(code)) || /certificate/i.test(message)
 
 /** A listener that speaks another protocol just hangs up. */
 const isWrongProtocol = ({message}: KafkaFailure) =>

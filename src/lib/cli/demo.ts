@@ -16,6 +16,8 @@ export interface DemoOptions {
   readonly rows: number
   /** How to start this program again: its executable and first arguments. */
   readonly program: readonly [string, ...string[]]
+  /** How a person starts it: "ucs", or "npx ucs" where it is not installed. */
+  readonly name: string
   say(line: string): void
   readonly signal: AbortSignal
 }
@@ -33,7 +35,7 @@ const SEED = 1
  * Where that engine has no build, the events and the points they make are left in files instead.
  */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
-  const {folder, rows, say, signal} = options
+  const {folder, rows, name, say, signal} = options
   await mkdir(folder, {recursive: true}).catch((cause: Error) => {
     throw new IoError(`cannot make the folder ${folder}: ${cause.message}`, {cause})
   })
@@ -58,9 +60,9 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   say(`3  ledger: read ${ledger?.read} written ${ledger?.written} rejected ${ledger?.rejected}`)
   say(await deviceTable(data, signal))
   say(`4  the data lies in ${data}; try next:`)
-  say(`   ucs produce --file ${csv} --device A --rows 3 --dry-run`)
-  say(`   ucs produce --file ${csv} --device A --rows 3 --output - | ucs kafka-to-influx --preset sensors --input - --dry-run`)
-  say('   ucs sample swat --rows 86400 > swat.csv')
+  say(`   ${name} produce --file ${csv} --device A --rows 3 --dry-run`)
+  say(`   ${name} produce --file ${csv} --rows 3 --pause 0 --output - | ${name} kafka-to-influx --preset sensors --input - --dry-run`)
+  say(`   ${name} sample swat --rows 86400 --output swat.csv`)
   return {engine: 'embedded', folder, ledger}
 }
 
@@ -77,7 +79,7 @@ async function openEngine(folder: string): Promise<ClickHouse> {
   return openEmbeddedClickHouse(folder)
 }
 
-async function withoutEngine({folder, program, say}: DemoOptions, produce: readonly string[]): Promise<DemoResult> {
+async function withoutEngine({folder, program, name, say}: DemoOptions, produce: readonly string[]): Promise<DemoResult> {
   const [events, points] = [join(folder, 'events.ndjson'), join(folder, 'points.lp')]
   await pipe(program, produce, undefined, events)
   say(`2  ${events}: the events as they would go to Kafka`)
@@ -85,8 +87,8 @@ async function withoutEngine({folder, program, say}: DemoOptions, produce: reado
   say(`3  ${points}: the same as line protocol for InfluxDB`)
   say('4  try next:')
   say(`   head -2 ${events} ${points}`)
-  say('   ucs sample swat --rows 86400 > swat.csv')
-  say('   ucs kafka-to-clickhouse --print-ddl')
+  say(`   ${name} sample swat --rows 86400 --output swat.csv`)
+  say(`   ${name} kafka-to-clickhouse --print-ddl`)
   return {engine: 'none', folder, ledger}
 }
 

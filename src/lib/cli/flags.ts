@@ -104,7 +104,7 @@ export const influxBucketFlag = (fallback: string) => ({
 
 export const kafkaFlags = {
   broker: valueFlag(text, {
-    summary: 'brokers, comma-separated',
+    summary: 'brokers, comma-separated; --bootstrap means the same',
     group: 'KAFKA',
     variables: ['KAFKA_BROKER'],
     aliases: ['bootstrap'],

@@ -45,7 +45,7 @@ export const pointFlags = {
     value: 'FORMAT',
   }),
   timezone: valueFlag(timezone, {
-    summary: 'zone of times that name none',
+    summary: 'zone of times that name none; --tz means the same',
     group: 'POINTS',
     aliases: ['tz'],
     fallback: 'UTC',

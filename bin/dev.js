@@ -14,4 +14,4 @@ const compiled = spawnSync(
 )
 if (compiled.status !== 0) process.exit(compiled.status ?? 1)
 const cli = await import('../dist/lib/cli/run.js')
-await cli.run(import.meta.url, {ignoreManifest: true})
+await cli.run({ignoreManifest: true})

@@ -2,14 +2,14 @@ import {enableCompileCache} from 'node:module'
 import {fileURLToPath} from 'node:url'
 
 /** Where the program begins. Never resolves: the process ends with the command's exit code. */
-export async function run(importUrl: string, {ignoreManifest = false} = {}): Promise<void> {
+export async function run({ignoreManifest = false} = {}): Promise<void> {
   enableCompileCache()
   process.once('beforeExit', () => {
     process.stderr.write('error: nothing is left to wait for, and the command is not done\n  this is a bug in ucs: please report it\n')
     process.exit(1)
   })
   const {run: runCommand} = await import('@oclif/core/run')
-  const root = fileURLToPath(new URL('..', importUrl))
+  const root = fileURLToPath(new URL('../../..', import.meta.url))
   const typed = process.argv.slice(2)
   const args = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed
   try {

@@ -10,12 +10,14 @@ export interface Run {
   readonly output: string
 }
 
-/** Starts a program and waits for its end, or for `until`, and then ends it. */
-export async function timed(
-  command: readonly [string, ...string[]],
-  until?: () => Promise<void>,
-  env: Record<string, string> = {},
-): Promise<Run> {
+export interface TimedOptions {
+  /** The program has no end of its own: it is ended when this resolves, which is what is timed. */
+  readonly until?: () => Promise<void>
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts a program and waits for its end. */
+export async function timed(command: readonly [string, ...string[]], {until, env = {}}: TimedOptions = {}): Promise<Run> {
   const [program, ...args] = command
   const begun = performance.now()
   const child = spawn(program, args, {env: {...process.env, ...env}, stdio: ['ignore', 'pipe', 'pipe']})

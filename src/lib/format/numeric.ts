@@ -1,5 +1,5 @@
 /**
- * The text of a finite number, fit for line protocol, or undefined. Plain decimals are passed through as they were sent:
+ * The text of a finite number, fit for line protocol and JSON, or undefined. Plain decimals are passed through as they were sent:
  * reading 51 numbers and printing them again costs as much as the rest of a record.
  */
 export function numericText(value: unknown): string | undefined {
@@ -39,11 +39,12 @@ const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
 
 const finiteText = (value: number) => (Number.isFinite(value) ? String(value) : undefined)
 
-/** -?digits(.digits)?, short enough that it cannot overflow. A loop, because a regular expression takes three times as long. */
+/** -?digits(.digits)? without leading zeros, short enough that it cannot overflow. A loop, because a regular expression takes three times as long. */
 function isPlainDecimal(text: string): boolean {
   const {length} = text
   let index = text.charCodeAt(0) === 0x2d ? 1 : 0
   if (index === length || length > 40) return false
+  if (text.charCodeAt(index) === 0x30 && isDigit(text.charCodeAt(index + 1))) return false
   for (let dotted = false; index < length; index++) {
     const code = text.charCodeAt(index)
     if (code >= 0x30 && code <= 0x39) continue

@@ -5,7 +5,7 @@ import type {RowChoice} from './csv-order.ts'
 import type {FileHandle} from 'node:fs/promises'
 import {fieldAt} from '../format/csv-scan.ts'
 import {isChosen, readRecords, sortRows, surveyRows} from './csv-order.ts'
-import {csvBlocks, detectDialect, openCsv, parseRecords, peek, readHead, readPieces} from './csv-records.ts'
+import {csvBlocks, detectDialect, openCsv, parseRecord, peek, readHead, readPieces} from './csv-records.ts'
 
 export interface CsvSourceOptions {
   /** A path, or a stream that is read as it comes. */
@@ -122,14 +122,10 @@ export function createCsvSource(options: CsvSourceOptions): CsvSource {
   }
 
   function toMessages(rows: readonly Row[], {delimiter}: Dialect): readonly Message<CsvRecord>[] {
-    const records = parseRecords(
-      rows.map(({text}) => text),
-      delimiter,
-    )
-    return records.map((value, index) => ({
-      value,
-      position: {partition: name, offset: BigInt(rows[index]!.start)},
-      bytes: value.text.length + ROW_OVERHEAD_BYTES,
+    return rows.map(({start, text}) => ({
+      value: parseRecord(text, delimiter),
+      position: {partition: name, offset: BigInt(start)},
+      bytes: text.length + ROW_OVERHEAD_BYTES,
     }))
   }
 }

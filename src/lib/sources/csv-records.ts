@@ -127,29 +127,25 @@ function cut(bytes: Buffer, offset: number, {delimiter}: Dialect, length?: numbe
   return {bytes, offset, bounds, end}
 }
 
-/** The fields of records that lie in one block, in one call of the parser; one by one if it does not agree on how many there are. */
-export function parseRecords(texts: readonly Buffer[], delimiter: string): readonly CsvRecord[] {
-  const newline = Buffer.from('\n')
-  try {
-    const rows = parseText(Buffer.concat(texts.flatMap((text) => [text, newline])), delimiter)
-    if (rows.length === texts.length) return rows.map((fields, index) => ({text: texts[index]!, fields, problem: undefined}))
-  } catch {}
-
-  return texts.map((text) => parseRecord(text, delimiter))
-}
-
 export function parseRecord(text: Buffer, delimiter: string): CsvRecord {
   try {
-    const [fields = []] = parseText(text, delimiter)
-    return {text, fields, problem: undefined}
+    return {text, fields: splitPlain(text.toString(), delimiter) ?? parseOdd(text, delimiter), problem: undefined}
   } catch (error) {
     return {text, fields: [], problem: (error as Error).message}
   }
 }
 
-/** Its own trimming would take as long again as its parsing. */
-function parseText(text: Buffer, delimiter: string): string[][] {
-  return parse(text, {delimiter, relax_column_count: true, ltrim: text.includes(' "'), skip_empty_lines: true})
+/** Fields that are all in quotes or none, without a quote inside: what nearly every file has, in a fifth of the parser's time. */
+function splitPlain(text: string, delimiter: string): string[] | undefined {
+  if (!text.includes('"')) return text.split(delimiter)
+  if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return undefined
+  const fields = text.slice(1, -1).split(`"${delimiter}"`)
+  return fields.some((field) => field.includes('"')) ? undefined : fields
+}
+
+function parseOdd(text: Buffer, delimiter: string): readonly string[] {
+  const [fields = []] = parse(text, {delimiter, relax_column_count: true, ltrim: text.includes(' "'), skip_empty_lines: true})
+  return fields
 }
 
 /** A file from a byte on, in pieces, until the signal fires. */

@@ -4,6 +4,7 @@ import type {KafkaSettings} from './connection.ts'
 import {PartialWriteError, UnavailableError} from '../../errors.ts'
 import {createKafka, loadKafkaJs} from './connection.ts'
 import {innermost, translateKafkaError} from './errors.ts'
+import {rememberingKeys} from './partitioner.ts'
 
 export interface OutgoingRecord {
   readonly key: Buffer | string | null
@@ -57,7 +58,8 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
   async function start(): Promise<Producer> {
     const {Partitioners} = await loadKafkaJs()
     const kafka = await createKafka(settings, 'reconnecting', log)
-    const producer = kafka.producer({createPartitioner: Partitioners.DefaultPartitioner, allowAutoTopicCreation: true})
+    const createPartitioner = rememberingKeys(Partitioners.DefaultPartitioner)
+    const producer = kafka.producer({createPartitioner, allowAutoTopicCreation: true})
     await producer.connect()
     return producer
   }

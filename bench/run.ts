@@ -1,0 +1,55 @@
+/*
+ * Compares ucs with its peers, each figure a ratio of runs that took turns:
+ *
+ *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [memory]
+ *
+ * Starts a Kafka and an InfluxDB of its own. Peers are used where bench/peers/install.sh has put them.
+ */
+import {existsSync} from 'node:fs'
+import {homedir} from 'node:os'
+import {join} from 'node:path'
+import {startInflux} from '../test/services/influxd.ts'
+import {startKafka} from '../test/services/kafka.ts'
+import {benchKafkaToInflux} from './kafka-to-influx.ts'
+import {benchMemory} from './memory.ts'
+import {benchProduce} from './produce.ts'
+import {benchStartUp} from './start-up.ts'
+
+/** What a comparison may use. */
+export interface Bench {
+  /** "host:port" */
+  readonly kafka: string
+  readonly influx: {readonly url: string; readonly org: string; readonly token: string}
+  /** Programs to compare with; undefined where they are not installed. */
+  readonly telegraf: string | undefined
+  /** A Python that has kafka-python. */
+  readonly python: string | undefined
+}
+
+const COMPARISONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
+  'start-up': benchStartUp,
+  produce: benchProduce,
+  'kafka-to-influx': benchKafkaToInflux,
+  memory: benchMemory,
+}
+
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(COMPARISONS)
+const unknown = names.find((name) => !(name in COMPARISONS))
+if (unknown) throw new Error(`there is no comparison "${unknown}": ${Object.keys(COMPARISONS).join(', ')}`)
+
+const [kafka, influx] = await Promise.all([startKafka(), startInflux()])
+try {
+  const {url, org, token} = influx
+  const bench = {kafka: kafka.address, influx: {url, org, token}, telegraf: peer('telegraf'), python: peer('python/bin/python')}
+  for (const name of names) {
+    console.log(`\n# ${name}`)
+    await COMPARISONS[name]!(bench)
+  }
+} finally {
+  await Promise.all([kafka.stop(), influx.stop()])
+}
+
+function peer(path: string): string | undefined {
+  const file = join(process.env['UCS_PEERS'] ?? join(homedir(), '.cache', 'ucs-peers'), path)
+  return existsSync(file) ? file : undefined
+}

@@ -78,7 +78,7 @@ function readyBodies(): Buffer[] {
   const lines = [...swatEvents(MESSAGES)].flatMap((value) => {
     const message = {value: Buffer.from(value), key: null, headers: undefined, timestamp: undefined}
     const outcome = transform(message, {partition: 'bench', offset: 0n})
-    return 'rows' in outcome ? outcome.rows.map(({bytes}) => bytes) : []
+    return 'rows' in outcome ? outcome.rows.flatMap((line) => ('bytes' in line ? [line.bytes] : [])) : []
   })
   return Array.from({length: Math.ceil(lines.length / BATCH)}, (_, index) => Buffer.concat(lines.slice(index * BATCH, (index + 1) * BATCH)))
 }

@@ -16,7 +16,8 @@ export function* swatEvents(count: number): Generator<string> {
       if (!toEvent && !isSwatHeader(columns)) throw new Error('the sample has changed')
       const outcome = toEvent?.({fields, problem: undefined}, {partition: 'bench', offset: 0n})
       toEvent ??= swatRowToEvent({columns, delimiter: ',', keyed: false})
-      if (outcome && 'rows' in outcome) yield outcome.rows[0]!.value.replace(/":"(-?\d+(?:\.\d+)?)"/g, '":$1')
+      const event = outcome && 'rows' in outcome ? outcome.rows[0] : undefined
+      if (event && 'value' in event) yield event.value.replace(/":"(-?\d+(?:\.\d+)?)"/g, '":$1')
     }
   }
 }

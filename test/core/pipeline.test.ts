@@ -35,6 +35,30 @@ describe('order and durability', () => {
     expect(ledger.unacknowledged).toBe(2)
   })
 
+  it('writes the other rows of a message of which one cannot be made, and puts that one into the dead letters by its place', async () => {
+    const bad = new DataError('odd', 'bad row')
+    const {events, letters, run} = fakePipeline({
+      chunks: [numbers(1, 2)],
+      transform: (value) => ({rows: value === 1 ? [10, bad, 12, bad] : [20]}),
+    })
+    const ledger = await run()
+    expect(events).toEqual(['sent 10,12,20', 'stored 10,12,20', 'dead 1,1', 'acked 1,2', 'complete'])
+    expect(letters.map(({index}) => index)).toEqual([1, 3])
+    expect(ledger).toMatchObject({read: 2, written: 1, rejected: 1, rows: 3, rejectedBy: {odd: 1}})
+  })
+
+  it('names the place of a refused row among all rows of its message', async () => {
+    const {letters, run} = fakePipeline({
+      chunks: [numbers(1, 1)],
+      transform: () => ({rows: [new DataError('odd', 'bad row'), 10, 11]}),
+      async send(rows) {
+        if (rows.includes(11)) throw new PartialWriteError('not 11')
+      },
+    })
+    await run()
+    expect(letters.map(({index}) => index)).toEqual([0, 2])
+  })
+
   it('tries a dead letter again that could not be reached', async () => {
     let failures = 2
     const {letters, run} = fakePipeline({

@@ -117,8 +117,11 @@ interface Flight {
 interface Batch<I, O> {
   readonly messages: readonly Message<I>[]
   readonly rows: readonly O[]
-  /** rows[i] was made of messages[owners[i]] */
+  /** rows[i] was made of messages[owners[i]], as its row places[i]. */
   readonly owners: readonly number[]
+  readonly places: readonly number[]
+  /** Rows that could not be made. */
+  readonly unmade: readonly {readonly owner: number; readonly place: number; readonly error: DataError}[]
   /** By index of the message. */
   readonly filtered: ReadonlyMap<number, string>
   readonly rejected: ReadonlyMap<number, DataError>
@@ -132,6 +135,8 @@ function byPartition<I>(messages: readonly Message<I>[]): readonly (readonly Mes
 function mapBatch<I, O>(messages: readonly Message<I>[], {transform, sink}: Pipeline<I, O>): Batch<I, O> {
   const rows: O[] = []
   const owners: number[] = []
+  const places: number[] = []
+  const unmade: Batch<I, O>['unmade'][number][] = []
   const filtered = new Map<number, string>()
   const rejected = new Map<number, DataError>()
 
@@ -140,7 +145,7 @@ function mapBatch<I, O>(messages: readonly Message<I>[], {transform, sink}: Pipe
       const outcome = transform(value, position)
       if ('filtered' in outcome) filtered.set(index, outcome.filtered)
       else if (outcome.rows.length === 0) filtered.set(index, 'no rows')
-      else for (const row of outcome.rows) owners[rows.push(row) - 1] = index
+      else outcome.rows.forEach((row, place) => add(row, index, place))
     } catch (error) {
       if (!(error instanceof DataError)) throw error
       rejected.set(index, error)
@@ -149,7 +154,18 @@ function mapBatch<I, O>(messages: readonly Message<I>[], {transform, sink}: Pipe
 
   const keys = new Set<number>()
   if (sink.key) for (const row of rows) keys.add(sink.key(row))
-  return {messages, rows, owners, filtered, rejected, keys}
+  return {messages, rows, owners, places, unmade, filtered, rejected, keys}
+
+  function add(row: O | DataError, owner: number, place: number): void {
+    if (row instanceof DataError) {
+      unmade.push({owner, place, error: row})
+      return
+    }
+
+    rows.push(row)
+    owners.push(owner)
+    places.push(place)
+  }
 }
 
 interface Settlement<I, O> {
@@ -159,14 +175,12 @@ interface Settlement<I, O> {
   readonly unsent: Set<number>
 }
 
-function lettersOf({messages, owners, rejected}: Batch<unknown, unknown>, refused: ReadonlyMap<number, DataError>): readonly Letter[] {
+function lettersOf(batch: Batch<unknown, unknown>, refused: ReadonlyMap<number, DataError>): readonly Letter[] {
+  const {messages, owners, places, unmade, rejected} = batch
   return [
     ...[...rejected].map(([index, error]) => ({message: messages[index]!, error})),
-    ...[...refused].map(([row, error]) => ({
-      message: messages[owners[row]!]!,
-      index: row - owners.indexOf(owners[row]!),
-      error,
-    })),
+    ...unmade.map(({owner, place, error}) => ({message: messages[owner]!, index: place, error})),
+    ...[...refused].map(([row, error]) => ({message: messages[owners[row]!]!, index: places[row]!, error})),
   ]
 }
 
@@ -180,8 +194,9 @@ function leaveOut({batch, unsent}: Settlement<unknown, unknown>, abandoned: Set<
 }
 
 function tallyOf<O>({batch, refused, unsent}: Settlement<unknown, O>, sink: Sink<O>): Tally {
-  const {owners, filtered, keys} = batch
-  const rejected = new Map(batch.rejected)
+  const {owners, unmade, filtered, keys} = batch
+  const rejected = new Map(batch.rejected) // a message that lost any of its rows, with the first reason
+  for (const {owner, error} of unmade) if (!rejected.has(owner)) rejected.set(owner, error)
   for (const [row, error] of refused) if (!rejected.has(owners[row]!)) rejected.set(owners[row]!, error)
 
   let [accepted, rows] = [0, 0]

@@ -43,10 +43,13 @@ export interface Source<T> {
   close(): Promise<void>
 }
 
-/** The reason for filtering is counted, so it is a word and not a sentence. */
-export type Outcome<O> = {readonly rows: readonly O[]} | {readonly filtered: string}
+/**
+ * What became of a message. A DataError among the rows stands for one that cannot be made: the others are written all the same.
+ * The reason for filtering is counted, so it is a word and not a sentence.
+ */
+export type Outcome<O> = {readonly rows: readonly (O | DataError)[]} | {readonly filtered: string}
 
-/** Called once a message, in read order. Throws DataError for a dead letter. May hold state for one run; no clock, no I/O. */
+/** Called once a message, in read order. Throws DataError when the message as a whole becomes a dead letter. May hold state for one run; no clock, no I/O. */
 export type Transform<I, O> = (input: I, position: Position) => Outcome<O>
 
 /** `R` is what stands or falls as a whole: a line for InfluxDB, all rows of a message for ClickHouse. */

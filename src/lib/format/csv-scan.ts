@@ -20,7 +20,7 @@ export function scanRecords(block: Buffer, delimiter: number, onRecord: (start: 
       if (block[index + 1] === QUOTE) index++
       else isQuoted = false
     } else if (byte === NEWLINE) {
-      onRecord(start, block[index - 1] === CARRIAGE_RETURN && index > start ? index - 1 : index)
+      onRecord(start, block[index - 1] === CARRIAGE_RETURN ? index - 1 : index)
       start = index + 1
       isFieldStart = true
     } else if (byte === QUOTE && isFieldStart) {
@@ -40,15 +40,17 @@ export function fieldAt(record: Buffer, delimiter: number, column: number): stri
   for (let index = 0; index <= record.length; index++) {
     const byte = record[index]
     if (isQuoted && index < record.length) {
-      if (byte === QUOTE) isQuoted = false // a doubled quote opens it again at once
+      if (byte !== QUOTE) continue
+      if (record[index + 1] === QUOTE) index++
+      else isQuoted = false
       continue
     }
 
     if (byte === delimiter || index === record.length) {
-      if (column-- === 0) return unquote(record.toString('utf8', start, index).trim())
+      if (column-- === 0) return unquote(record.toString('utf8', start, index).trim()).trim()
       start = index + 1
       isFieldStart = true
-    } else if (byte === QUOTE && (isFieldStart || record[index - 1] === QUOTE)) {
+    } else if (byte === QUOTE && isFieldStart) {
       isQuoted = true
       isFieldStart = false
     } else isFieldStart = isFieldStart && byte === SPACE

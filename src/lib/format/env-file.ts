@@ -14,6 +14,6 @@ export function parseEnvFile(text: string): ReadonlyMap<string, string> {
 }
 
 function unquote(raw: string): string {
-  const quoted = /^\s*(['"])(.*?)\1\s*(?:#.*)?$/.exec(raw)
+  const quoted = /^\s*(['"])(.*?)\1(?:\s+#.*|\s*)$/.exec(raw)
   return quoted ? quoted[2]! : raw.replace(/\s#.*$/, '').trim()
 }

@@ -1,4 +1,5 @@
 import {DataError} from '../errors.ts'
+import {isStorable} from './instant.ts'
 
 /** One point, encoded once, when it is made: its bytes end in a newline, so a body is their concatenation. */
 export interface Line {
@@ -17,13 +18,17 @@ export interface Point {
   readonly time: bigint
 }
 
-/** Longest series key, field key included, and longest string field that InfluxDB 2 stores, in bytes. */
-const MAX_KEY_BYTES = 65_535
+/** The server allows 65,535 bytes for a series, a field's name and four between them, escaped. They are encoded apart, so each has its share. */
+const MAX_SERIES_BYTES = 61_435
+const MAX_FIELD_NAME_BYTES = 4096
 const MAX_STRING_BYTES = 1_048_576
-const RESERVED_TAGS = new Set(['time', '_field', '_measurement'])
+const INTEGERS = {from: -(2n ** 63n), to: 2n ** 63n - 1n}
+/** The server refuses the first four; it stores the others, and then Flux overwrites them or panics. */
+const RESERVED_TAGS = new Set(['time', '_field', '_measurement', '\0', '_time', '_value', '_start', '_stop'])
 
 /** Throws DataError for what line protocol cannot carry. Empty tags are left out, as the server would; so are numbers that are not finite. */
 export function encodePoint({measurement, tags, fields, time}: Point): Line {
+  if (!isStorable(time)) throw new DataError('bad timestamp', 'the time lies outside the years 1677 to 2262')
   const series = encodeSeries(measurement, Object.entries(tags))
   let encoded = ''
   for (const [name, value] of Object.entries(fields)) {
@@ -40,29 +45,33 @@ export interface Series {
   readonly hash: number
 }
 
-/** `fields` is ready text, "FIT101=2.47,LIT101=522.8". */
+/** `fields` is ready text, "FIT101=2.47,LIT101=522.8"; the time has to be one that `isStorable`. */
 export function encodeLine(series: Series, fields: string, time: bigint): Line {
   return {bytes: Buffer.from(`${series.text} ${fields} ${time}\n`), key: mix(series.hash, time)}
 }
 
-/** Measurement and tags, sorted by key as the server stores them. */
+/** Measurement and tags, sorted by key as the server stores them. No tag twice: the server would refuse it. */
 export function encodeSeries(measurement: string, tags: readonly (readonly [string, string])[]): Series {
   let text = escapeMeasurement(measurement)
   for (const [key, value] of [...tags].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (value === '') continue
     if (key === '' || RESERVED_TAGS.has(key)) throw new DataError('unwritable tag', `"${key}" cannot be the name of a tag`)
-    text += `,${escapeTag(key, 'tag name')}=${escapeTag(value, `tag ${key}`)}`
+    text += `,${escapeKey(key, 'tag', 'tag name')}=${escapeKey(value, 'tag', `tag ${key}`)}`
   }
 
-  checkKeyLength(text.length > MAX_KEY_BYTES / 3 ? Buffer.byteLength(text) : 0)
+  if (Buffer.byteLength(text) > MAX_SERIES_BYTES)
+    throw new DataError('unwritable tag', `measurement and tags may have ${MAX_SERIES_BYTES} bytes together`)
   return {text, hash: hashOf(text)}
 }
 
 /** "FIT101=", escaped. The server strips a field called `time`, so it is stored as `field_time`. */
 export function encodeFieldKey(name: string): string {
-  if (name === '') throw new DataError('unwritable field', 'a field has an empty name')
-  checkKeyLength(Buffer.byteLength(name))
-  return `${escapeTag(name === 'time' ? 'field_time' : name, 'field name')}=`
+  if (name === '' || SKIPPED_AT_START.test(name))
+    throw new DataError('unwritable field', `${JSON.stringify(name)} cannot be the name of a field`)
+  const escaped = escapeKey(name === 'time' ? 'field_time' : name, 'field', 'field name')
+  if (Buffer.byteLength(escaped) > MAX_FIELD_NAME_BYTES)
+    throw new DataError('unwritable field', `the name of a field may have ${MAX_FIELD_NAME_BYTES} bytes`)
+  return `${escaped}=`
 }
 
 /** Undefined for a number that is not finite: line protocol has no form for it. */
@@ -71,32 +80,41 @@ export function encodeFieldValue(value: FieldValue): string | undefined {
     case 'number':
       return Number.isFinite(value) ? String(value) : undefined
     case 'bigint':
+      if (value < INTEGERS.from || value > INTEGERS.to) throw new DataError('unwritable field', 'an integer has more than 64 bits')
       return `${value}i`
     case 'boolean':
       return value ? 'true' : 'false'
     case 'string':
       if (Buffer.byteLength(value) > MAX_STRING_BYTES) throw new DataError('unwritable field', 'a text field is longer than 1 MiB')
+      if (!value.isWellFormed()) throw new DataError('unwritable field', 'a text field holds half a surrogate pair')
       return `"${value.replace(/["\\]/g, '\\$&')}"`
   }
 }
 
+/** The server skips these before a measurement and before the first field. */
+const SKIPPED_AT_START = /^[\t\0]/
+
 function escapeMeasurement(name: string): string {
-  if (name === '' || name.startsWith('#')) throw new DataError('unwritable measurement', `"${name}" cannot be the name of a measurement`)
-  return refuseUnwritable(name, 'measurement').replace(/[, ]/g, '\\$&')
+  if (name === '' || name.startsWith('#') || SKIPPED_AT_START.test(name))
+    throw new DataError('unwritable measurement', `${JSON.stringify(name)} cannot be the name of a measurement`)
+  return refuseFlaws(name, 'measurement').replace(/[, ]/g, '\\$&')
 }
 
-const escapeTag = (text: string, what: string) => refuseUnwritable(text, what).replace(/[,= ]/g, '\\$&')
+const escapeKey = (text: string, kind: 'tag' | 'field', what: string) => refuseFlaws(text, kind, what).replace(/[,= ]/g, '\\$&')
 
-/** A backslash at the end would escape the delimiter, and a line break end the line: neither has an escaped form. */
-function refuseUnwritable(text: string, what: string): string {
-  if (text.endsWith('\\')) throw new DataError('unwritable tag', `${what}: line protocol cannot carry a text that ends in a backslash`)
-  if (/[\n\r]/.test(text)) throw new DataError('unwritable tag', `${what}: line protocol cannot carry a line break`)
+/** What has no escaped form. */
+const TAG_FLAWS = [
+  [/\\([,= ]|$)/, 'a backslash at the end or before a comma, an equals sign or a space'],
+  [/[\n\r]/, 'a line break'],
+  [/\p{Surrogate}/u, 'half a surrogate pair'],
+] as const
+/** The server takes a backslash before a quote for an escape, but in tags. */
+const FLAWS = [...TAG_FLAWS, [/\\"/, 'a backslash before a quote']] as const
+
+function refuseFlaws(text: string, kind: 'measurement' | 'tag' | 'field', what: string = kind): string {
+  const flaw = (kind === 'tag' ? TAG_FLAWS : FLAWS).find(([pattern]) => pattern.test(text))
+  if (flaw) throw new DataError(`unwritable ${kind}`, `${what}: line protocol cannot carry ${flaw[1]}`)
   return text
-}
-
-function checkKeyLength(bytes: number): void {
-  if (bytes > MAX_KEY_BYTES)
-    throw new DataError('unwritable tag', `measurement, tags and field names may have ${MAX_KEY_BYTES} bytes together, not ${bytes}`)
 }
 
 /** Two 32-bit FNV-1a hashes with different seeds, joined to the 53 bits that a number holds exactly. */
@@ -161,7 +179,7 @@ function split(text: string, delimiter: string, quote?: string): string[] {
   let start = 0
   for (let index = 0, isQuoted = false; index < text.length; index++) {
     if (isQuoted && text[index] === '\\') index++
-    else if (text[index] === quote && (isQuoted || text[index - 1] === '=')) isQuoted = !isQuoted
+    else if (text[index] === quote && (isQuoted || (text[index - 1] === '=' && text[index - 2] !== '\\'))) isQuoted = !isQuoted
     else if (!isQuoted && text[index] === delimiter && text[index - 1] !== '\\') {
       parts.push(text.slice(start, index))
       start = index + 1

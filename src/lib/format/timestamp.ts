@@ -1,4 +1,5 @@
 import {IANAZone} from 'luxon'
+import {isStorable} from './instant.ts'
 
 /** `auto` knows day-first dates, ISO and epoch seconds; month-first dates and finer epochs only when named, because nothing in a value tells them apart. */
 export const TIMESTAMP_FORMATS = ['auto', 'dmy', 'mdy', 'iso', 'epoch', 'epoch_ms', 'epoch_us', 'epoch_ns'] as const
@@ -8,7 +9,6 @@ export type TimestampFormat = (typeof TIMESTAMP_FORMATS)[number]
 export type ParsedTimestamp = bigint | {readonly problem: string}
 
 const NANOSECONDS = 1_000_000_000n
-const RANGE = {from: -(2n ** 63n), to: 2n ** 63n - 1n} // what both InfluxDB and a signed 64-bit count can hold: 1677 to 2262
 const EPOCH_DIGITS: Partial<Record<TimestampFormat, number>> = {
   auto: 9,
   epoch: 9,
@@ -79,7 +79,9 @@ export function timestampParser(format: TimestampFormat, zone: string | undefine
 
 /** `2016-02-11 17:47:27`, `2016-02-11T17:47:27.123456Z`, `…+08:00`, or a date alone. */
 function parseIso(text: string, toUtc: ReturnType<typeof utcConverter>): ParsedTimestamp | undefined {
-  const match = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)\s*(Z|[+-]\d{2}:?\d{2})?)?$/i.exec(text)
+  const match = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)\s*(Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)?)?$/i.exec(
+    text,
+  )
   if (!match) return undefined
   const midnight = toEpochDay(Number(match[1]), Number(match[2]), Number(match[3]))
   const clock = parseClock(match[4]?.replace(',', '.') ?? '00:00')
@@ -114,8 +116,7 @@ function parseClock(text: string): {seconds: number; nanoseconds: bigint} | unde
 function toEpochDay(year: number, month: number, dayOfMonth: number): number | undefined {
   const milliseconds = Date.UTC(year, month - 1, dayOfMonth)
   const date = new Date(milliseconds)
-  const exists = date.getUTCFullYear() === year && date.getUTCMonth() === month - 1 && date.getUTCDate() === dayOfMonth
-  return exists ? milliseconds / 1000 : undefined
+  return date.getUTCFullYear() === year && date.getUTCDate() === dayOfMonth ? milliseconds / 1000 : undefined
 }
 
 /** Exact, unlike arithmetic on doubles: "1594512106.869076" has 19 digits as nanoseconds. `1.5945120943859746E9` is read too. */
@@ -130,38 +131,47 @@ function parseDecimal(text: string, digits: number): bigint | undefined {
 }
 
 function within(instant: bigint, format: TimestampFormat): ParsedTimestamp {
-  if (instant >= RANGE.from && instant <= RANGE.to) return instant
+  if (isStorable(instant)) return instant
   const hint =
     format === 'auto' || format === 'epoch' ? '; if it is not in seconds, say --timestamp-format epoch_ms, epoch_us or epoch_ns' : ''
   return {problem: `it lies outside the years 1677 to 2262${hint}`}
 }
 
-/** Clock time in a zone, given as if it were UTC, to nanoseconds since the epoch. Offsets are kept per quarter of an hour, the finest step a zone takes. */
+const QUARTER = 900 // seconds
+
+/** Clock time in a zone, given as if it were UTC, to nanoseconds since the epoch. Offsets are kept by the quarter of an hour; one in which the clock was changed has several. */
 function utcConverter(zoneName: string | undefined): (seconds: number, nanoseconds: bigint, text: string) => ParsedTimestamp {
   if (zoneName === undefined) return (seconds, nanoseconds, text) => ({problem: `"${shorten(text)}" names no time zone`})
   if (zoneName === 'UTC') return (seconds, nanoseconds) => within(toNanoseconds(seconds, nanoseconds), 'iso')
   const zone = IANAZone.create(zoneName)
-  const offsets = new Map<number, number | undefined>()
+  const offsets = new Map<number, number | 'several'>()
 
   return (seconds, nanoseconds, text) => {
-    const quarter = Math.floor(seconds / 900)
-    if (!offsets.has(quarter)) {
-      if (offsets.size > 10_000) offsets.clear()
-      offsets.set(quarter, offsetAt(zone, quarter * 900))
-    }
-
-    const offset = offsets.get(quarter)
+    const kept = offsetOfQuarter(Math.floor(seconds / QUARTER))
+    const offset = kept === 'several' ? offsetAt(zone, seconds) : kept
     if (offset === undefined) return {problem: `"${shorten(text)}" does not exist in ${zoneName}: the clock was put forward over it`}
     return within(toNanoseconds(seconds - offset, nanoseconds), 'iso')
+  }
+
+  function offsetOfQuarter(quarter: number): number | 'several' {
+    const kept = offsets.get(quarter)
+    if (kept !== undefined) return kept
+    if (offsets.size > 10_000) offsets.clear()
+    const first = offsetAt(zone, quarter * QUARTER)
+    const offset = first === undefined || first !== offsetAt(zone, (quarter + 1) * QUARTER - 1) ? 'several' : first
+    offsets.set(quarter, offset)
+    return offset
   }
 }
 
 /** The offset in seconds at which the zone's clock shows this time, the earlier instant first; undefined when it never does. */
 function offsetAt(zone: IANAZone, localSeconds: number): number | undefined {
-  const around = [-86_400, 0, 86_400].map((shift) => zone.offset((localSeconds + shift) * 1000) * 60)
+  const around = [-86_400, 0, 86_400].map((shift) => zoneOffset(zone, localSeconds + shift))
   const candidates = [...new Set(around)].sort((a, b) => b - a) // the greater offset is the earlier instant
-  return candidates.find((offset) => zone.offset((localSeconds - offset) * 1000) * 60 === offset)
+  return candidates.find((offset) => zoneOffset(zone, localSeconds - offset) === offset)
 }
+
+const zoneOffset = (zone: IANAZone, seconds: number) => zone.offset(seconds * 1000) * 60
 
 const toNanoseconds = (seconds: number, nanoseconds: bigint) => BigInt(seconds) * NANOSECONDS + nanoseconds
 

@@ -25,25 +25,25 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    const repaired = quoteBareNumbers(text)
+    const repaired = replaceBareNumbers(text)
     if (repaired !== text) return parse(repaired)
     throw new DataError('malformed JSON', (error as Error).message, {cause: error})
   }
 }
 
-/** Some serialisers write NaN and Infinity, which JSON has no word for: they become text, and so no number. */
-function quoteBareNumbers(text: string): string {
+/** Some serialisers write NaN for what is missing, and Infinity: JSON has no word for either. NaN becomes null, Infinity a text. */
+function replaceBareNumbers(text: string): string {
   if (!/NaN|Infinity/.test(text)) return text
-  let quoted = ''
+  let replaced = ''
   for (let start = 0; start < text.length;) {
     const opening = text.indexOf('"', start)
     const end = opening === -1 ? text.length : opening
-    quoted += text.slice(start, end).replace(/-?\b(?:NaN|Infinity)\b/g, '"$&"')
+    replaced += text.slice(start, end).replace(/-?\b(NaN|Infinity)\b/g, (word, name) => (name === 'NaN' ? 'null' : `"${word}"`))
     start = endOfString(text, end)
-    quoted += text.slice(end, start)
+    replaced += text.slice(end, start)
   }
 
-  return quoted
+  return replaced
 }
 
 function endOfString(text: string, opening: number): number {

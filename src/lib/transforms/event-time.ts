@@ -1,6 +1,7 @@
 import type {RawMessage} from '../core/types.ts'
 import type {ParsedTimestamp} from '../format/timestamp.ts'
 import {DataError} from '../errors.ts'
+import {isStorable} from '../format/instant.ts'
 
 export const BAD_TIMESTAMP_POLICIES = ['reject', 'broker', 'now'] as const
 export type BadTimestampPolicy = (typeof BAD_TIMESTAMP_POLICIES)[number]
@@ -18,6 +19,14 @@ export function eventTime(value: unknown, field: string | undefined, message: Ra
   const parsed = field === undefined ? {problem: 'the record has no timestamp field'} : options.parse(value)
   if (typeof parsed === 'bigint') return parsed
   if (options.onBadTimestamp === 'now') return BigInt(options.now()) * 1_000_000n
-  if (options.onBadTimestamp === 'broker' && message.timestamp !== undefined) return BigInt(message.timestamp) * 1_000_000n
+  const received = options.onBadTimestamp === 'broker' ? brokerTime(message) : undefined
+  if (received !== undefined) return received
   throw new DataError('bad timestamp', field === undefined ? parsed.problem : `timestamp field "${field}": ${parsed.problem}`)
+}
+
+/** Kafka says -1 when a record has none, and takes any number from a producer. */
+function brokerTime({timestamp}: RawMessage): bigint | undefined {
+  if (timestamp === undefined || timestamp < 0) return undefined
+  const instant = BigInt(timestamp) * 1_000_000n
+  return isStorable(instant) ? instant : undefined
 }

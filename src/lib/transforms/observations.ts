@@ -14,12 +14,18 @@ const OTHERS = '(others)'
 
 export function createObservations(warn: LogEvent): Observations {
   const counts: Record<string, Record<string, number>> = {}
+  const sizes: Record<string, number> = {}
   return {
     counts,
     note(kind, name, detail = {}) {
       const names = (counts[kind] ??= Object.create(null) as Record<string, number>)
-      const counted = name in names || Object.keys(names).length < MAX_NAMES ? name : OTHERS
-      if (names[counted] === undefined) warn(kind, {...(counted === '' ? {} : {name: counted}), ...detail})
+      const size = (sizes[kind] ??= 0)
+      const counted = name in names || size < MAX_NAMES ? name : OTHERS
+      if (names[counted] === undefined) {
+        sizes[kind] = size + 1
+        warn(kind, {...(counted === '' ? {} : {name: counted}), ...detail})
+      }
+
       names[counted] = (names[counted] ?? 0) + 1
     },
   }

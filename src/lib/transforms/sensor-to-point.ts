@@ -8,6 +8,8 @@ import {encodePoint} from '../format/line-protocol.ts'
 import {numericValue, truthiness} from '../format/numeric.ts'
 import {decodeJson} from './decode-json.ts'
 import {eventTime} from './event-time.ts'
+import {exampleOf} from './example.ts'
+import {mapRows} from './map-rows.ts'
 import {SENSOR_FIELDS, SENSOR_STATES} from './sensors.ts'
 
 export interface SensorPointOptions extends EventTimeOptions {
@@ -25,7 +27,7 @@ export function sensorToPoint(options: SensorPointOptions): Transform<RawMessage
   const fieldNames = SENSOR_FIELDS.filter((name) => !options.excludeFields.includes(name))
   return (message) => {
     if (message.value === null) return {filtered: 'tombstone'}
-    return {rows: decodeJson(message.value).map((row) => pointOf(row, message))}
+    return {rows: mapRows(decodeJson(message.value), (row) => pointOf(row, message))}
   }
 
   function pointOf(row: JsonObject, message: RawMessage): Line {
@@ -49,7 +51,7 @@ export function sensorToPoint(options: SensorPointOptions): Transform<RawMessage
       const value = values[name]
       if (value === undefined) continue
       const number = numericValue(value) ?? (SENSOR_STATES.has(name) ? stateOf(value) : undefined)
-      if (number === undefined) options.observations.note('field.skipped', name, {reason: 'not a number', example: JSON.stringify(value)})
+      if (number === undefined) options.observations.note('field.skipped', name, {reason: 'not a number', example: exampleOf(value)})
       else fields[name] = number
     }
 

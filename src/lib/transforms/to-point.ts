@@ -8,7 +8,9 @@ import {encodeFieldKey, encodeLine, encodeSeries} from '../format/line-protocol.
 import {numericText} from '../format/numeric.ts'
 import {decodeJson} from './decode-json.ts'
 import {eventTime} from './event-time.ts'
+import {exampleOf} from './example.ts'
 import {LABEL_FIELDS, normaliseLabel} from './label.ts'
+import {mapRows} from './map-rows.ts'
 
 export interface PointOptions extends EventTimeOptions {
   readonly measurement: string
@@ -26,8 +28,9 @@ export interface PointOptions extends EventTimeOptions {
 
 /** In any case. */
 const TIMESTAMP_FIELDS = ['timestamp', 'time', 'datetime', 'date_time', 't_stamp', 'ts', 'date']
-/** Objects that some producers wrap the values in. */
+/** Objects that some producers wrap the values in, one in another at most so often. */
 const WRAPPERS = new Set(['sensors', 'data'])
+const MAX_WRAPPERS = 3
 
 /**
  * Flat messages of numbers to points: each numeric value, also as text, is a float field; a label becomes the tag `status`.
@@ -40,29 +43,31 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
 
   return (message) => {
     if (message.value === null) return {filtered: 'tombstone'}
-    const rows = decodeJson(message.value)
-    return {rows: rows.map((row) => pointOf(row, message))}
+    return {rows: mapRows(decodeJson(message.value), (row) => pointOf(row, message))}
   }
 
   function pointOf(row: JsonObject, message: RawMessage): Line {
-    const parts: Parts = {fields: '', tags: [], label: undefined, time: undefined}
-    addValues(row, parts)
+    const parts: Parts = {fields: '', tags: [], label: undefined, time: undefined, isWrapped: false}
+    addValues(row, parts, 0)
+    if (parts.isWrapped) refuseContradictions(row, new Map(), 0)
     if (parts.fields === '') throw new DataError('no fields', 'the record has no numeric value')
     addLabel(parts)
     return encodeLine(seriesOf(parts.tags), parts.fields, eventTime(parts.time?.value, parts.time?.name, message, options))
   }
 
-  function addValues(row: JsonObject, parts: Parts): void {
+  function addValues(row: JsonObject, parts: Parts, depth: number): void {
     let trimmedNames: Set<string> | undefined
     for (const key in row) {
       const role = roles.get(key) ?? learn(key)
-      if (role.isTrimmed) trimmedNames = refuseTwice(role.name, trimmedNames, row)
+      if (role.isTrimmed && role.kind !== 'excluded') trimmedNames = refuseTwice(role.name, trimmedNames, row)
       const value = row[key]
       if (role.kind === 'field') addField(role, value, parts)
       else if (role.kind === 'tag') addTag(role.name, value, parts)
       else if (role.kind === 'time' || role.kind === 'label') parts[role.kind] = better({...role, value}, parts[role.kind], parts)
-      else if (role.kind === 'wrapper' && isPlainObject(value)) addValues(value, parts)
-      else if (role.kind === 'wrapper') addField(role, value, parts)
+      else if (role.kind === 'wrapper' && isPlainObject(value) && depth < MAX_WRAPPERS) {
+        parts.isWrapped = true
+        addValues(value, parts, depth + 1)
+      } else if (role.kind === 'wrapper') addField(role, value, parts)
       else if (role.kind === 'nameless') observations.note('field.skipped', '', {reason: 'its name is empty', example: exampleOf(value)})
     }
   }
@@ -81,11 +86,25 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     return chosen
   }
 
+  /** One name with two values, in the message itself and in a wrapper: the server would keep the last, silently. */
+  function refuseContradictions(row: JsonObject, seen: Map<string, unknown>, depth: number): void {
+    for (const key in row) {
+      const {kind, name} = roles.get(key) ?? learn(key)
+      const value = row[key]
+      if (kind === 'wrapper' && isPlainObject(value) && depth < MAX_WRAPPERS) refuseContradictions(value, seen, depth + 1)
+      else if (kind !== 'excluded' && kind !== 'nameless') {
+        const known = seen.get(name)
+        if (known === undefined) seen.set(name, value)
+        else if (known !== value) throw new DataError('duplicate key', `"${name}" appears twice, once in "sensors" or "data"`)
+      }
+    }
+  }
+
   function addLabel({label, tags}: Parts): void {
     if (options.labelField === undefined) return
     const status = label && normaliseLabel(label.value)
     if (status) tags.push(['status', status])
-    else if (label) observations.note('label.unknown', String(label.value), {field: label.name, stored: 'without the tag status'})
+    else if (label) observations.note('label.unknown', exampleOf(label.value), {field: label.name, stored: 'without the tag status'})
     else observations.note('label.missing', '', {looked: options.labelField, stored: 'without the tag status'})
   }
 
@@ -94,7 +113,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     let series = knownSeries.get(id)
     if (!series) {
       if (knownSeries.size >= 10_000) knownSeries.clear()
-      series = encodeSeries(options.measurement, [...Object.entries(options.tags), ...tags])
+      series = encodeSeries(options.measurement, [...new Map([...Object.entries(options.tags), ...tags])])
       knownSeries.set(id, series)
     }
 
@@ -143,6 +162,7 @@ interface Parts {
   readonly tags: [string, string][]
   label: Found | undefined
   time: Found | undefined
+  isWrapped: boolean
 }
 
 function addTag(name: string, value: unknown, parts: Parts): void {
@@ -156,9 +176,4 @@ function refuseTwice(name: string, seen: Set<string> | undefined, row: JsonObjec
   if (Object.hasOwn(row, name) || seen?.has(name))
     throw new DataError('duplicate key', `"${name}" appears twice once the spaces are trimmed`)
   return (seen ?? new Set()).add(name)
-}
-
-function exampleOf(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }

@@ -5,6 +5,7 @@ import type {SensorField} from './sensors.ts'
 import {DataError} from '../errors.ts'
 import {numericValue, truthiness} from '../format/numeric.ts'
 import {decodeJson} from './decode-json.ts'
+import {exampleOf} from './example.ts'
 import {SENSOR_FIELDS, SENSOR_STATES} from './sensors.ts'
 
 /** A row of the seed's table. `ts` is text, "1594512106.869": the one form that the engine reads alike as number and as text. */
@@ -55,7 +56,7 @@ export function toRow({onMissing, parseTimestamp}: RowOptions): Transform<RawMes
     }
 
     const number = SENSOR_STATES.has(name) ? stateOf(value) : numericValue(value)
-    if (number === undefined) throw new DataError('bad value', `${name} is not a number: ${JSON.stringify(value)}`)
+    if (number === undefined) throw new DataError('bad value', `${name} is not a number: ${exampleOf(value)}`)
     return number
   }
 }

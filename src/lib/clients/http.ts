@@ -1,6 +1,7 @@
 import type {IncomingHttpHeaders, IncomingMessage} from 'node:http'
 import {Agent as HttpAgent, request as httpRequest} from 'node:http'
 import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
+import {addAbortSignal} from 'node:stream'
 import {UnavailableError} from '../errors.ts'
 import {redactUrls} from '../format/redact.ts'
 import {certificateMessage, isCertificateProblem} from './certificate.ts'
@@ -46,12 +47,15 @@ export interface HttpClient {
 
 /** An answer longer than this is no message of a server but a mistake in the address. */
 const MAX_ANSWER_BYTES = 16_000_000
+/** The longest that a timer takes, 24 days: a longer one would fire at once. */
+const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1
 
 export function createHttpClient(options: HttpOptions): HttpClient {
   const {baseUrl, timeoutMilliseconds} = options
   const isSecure = baseUrl.protocol === 'https:'
   const tls = {...(options.ca === undefined ? {} : {ca: options.ca}), rejectUnauthorized: !options.skipsVerification}
   const agent = isSecure ? new HttpsAgent({keepAlive: true, ...tls}) : new HttpAgent({keepAlive: true})
+  const newDeadline = () => AbortSignal.timeout(Math.min(timeoutMilliseconds, MAX_TIMER_MILLISECONDS))
   const target = redactUrls(baseUrl.href).replace(/\/$/, '')
   const basePath = baseUrl.pathname.replace(/\/$/, '')
 
@@ -59,7 +63,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
     target,
     open,
     async send(request) {
-      const deadline = AbortSignal.timeout(timeoutMilliseconds)
+      const deadline = newDeadline()
       const response = await open(request, deadline)
       try {
         return {status: response.statusCode ?? 0, headers: response.headers, text: await readText(response)}
@@ -70,8 +74,9 @@ export function createHttpClient(options: HttpOptions): HttpClient {
     close: () => agent.destroy(),
   }
 
-  function open(request: HttpRequest, deadline = AbortSignal.timeout(timeoutMilliseconds)): Promise<IncomingMessage> {
-    const {method, path, headers, body, signal} = request
+  function open(request: HttpRequest, deadline = newDeadline()): Promise<IncomingMessage> {
+    const {method, path, headers, body} = request
+    const signal = AbortSignal.any([request.signal, deadline])
     return new Promise((resolve, reject) => {
       const fail = (cause: unknown) => reject(translate(cause, request, deadline))
       const outgoing = (isSecure ? httpsRequest : httpRequest)({
@@ -82,9 +87,10 @@ export function createHttpClient(options: HttpOptions): HttpClient {
         port: baseUrl.port,
         path: basePath + path,
         headers: {...(body ? {'Content-Length': body.length} : {}), ...headers},
-        signal: AbortSignal.any([signal, deadline]),
+        signal,
       })
-      outgoing.on('response', resolve)
+      // Without a length, an answer that we cut off would look like one that has ended.
+      outgoing.on('response', (response) => resolve(addAbortSignal(signal, response)))
       outgoing.on('error', fail)
       outgoing.end(body)
     })
@@ -126,5 +132,5 @@ async function readText(response: IncomingMessage): Promise<string> {
 
 /** Whether a host is this machine, where compressing costs more than it saves. */
 export function isLoopback({hostname}: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.[\d.]+$/.test(hostname)
 }

@@ -15,9 +15,15 @@ export interface BucketFacts {
 
 /** Undefined when there is no such bucket, or the token may not read it. */
 export async function findBucket({url, org, token, bucket, timeoutMilliseconds}: BucketQuery): Promise<BucketFacts | undefined> {
-  const [{InfluxDB}, {BucketsAPI}] = await Promise.all([import('@influxdata/influxdb-client'), import('@influxdata/influxdb-client-apis')])
+  const [{HttpError, InfluxDB}, {BucketsAPI}] = await Promise.all([
+    import('@influxdata/influxdb-client'),
+    import('@influxdata/influxdb-client-apis'),
+  ])
   const buckets = new BucketsAPI(new InfluxDB({url: url.href, token, timeout: timeoutMilliseconds}))
-  const found = await buckets.getBuckets({org, name: bucket})
-  const [first] = found.buckets ?? []
+  const found = await buckets.getBuckets({org, name: bucket}).catch((error: unknown) => {
+    if (error instanceof HttpError && error.statusCode === 404) return undefined
+    throw error
+  })
+  const [first] = found?.buckets ?? []
   return first && {name: first.name, shardSeconds: first.retentionRules[0]?.shardGroupDurationSeconds}
 }

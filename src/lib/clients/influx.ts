@@ -48,7 +48,7 @@ export function createInfluxClient({http, org, token, now}: InfluxOptions): Infl
         method: 'POST',
         path: `/api/v2/write?${new URLSearchParams({org, bucket, precision: 'ns'}).toString()}`,
         headers: {
-          Authorization: `Token ${await token()}`,
+          Authorization: `Token ${printable(await token())}`,
           'Content-Type': 'text/plain; charset=utf-8',
           'Content-Encoding': encoding,
         },
@@ -60,7 +60,7 @@ export function createInfluxClient({http, org, token, now}: InfluxOptions): Infl
   }
 
   function refusalOf({status, headers, text}: HttpAnswer, bucket: string): Error {
-    const message = messageOf(text)
+    const {message, isInfluxDb} = readAnswer(text)
     const said = `${http.target} answered ${status}${message ? `: ${message}` : ''}`
     const retryAfterMilliseconds = parseRetryAfter(headers['retry-after'], now())
     if (status === 400 && message.includes('unable to parse')) return new InfluxRefusal('parse', message)
@@ -72,7 +72,7 @@ export function createInfluxClient({http, org, token, now}: InfluxOptions): Infl
       })
     }
 
-    if (status === 404 && message) return new NotFoundError(said, {suggestion: suggestionFor(message)})
+    if (status === 404 && isInfluxDb) return new NotFoundError(said, {suggestion: suggestionFor(message)})
     if (status === 429 || status >= 502) return new UnavailableError(said, {retryAfterMilliseconds})
     if (status === 400 || status === 413 || status >= 500) return new UnavailableError(said, {retryAfterMilliseconds, divisible: true})
     return new UnavailableError(said, {
@@ -88,11 +88,17 @@ const suggestionFor = (message: string) =>
     : 'Create the bucket, or name another with --influx-bucket or INFLUX_BUCKET'
 
 /** `{"code": …, "message": …}`; anything else comes from something in between, and its first line has to do. */
-function messageOf(text: string): string {
+function readAnswer(text: string): {message: string; isInfluxDb: boolean} {
   try {
     const {message} = JSON.parse(text) as {message?: unknown}
-    if (typeof message === 'string') return message
+    if (typeof message === 'string') return {message, isInfluxDb: true}
   } catch {}
 
-  return text.startsWith('<') ? '' : (text.split('\n', 1)[0] ?? '').slice(0, 200)
+  return {message: text.startsWith('<') ? '' : (text.split('\n', 1)[0] ?? '').slice(0, 200), isInfluxDb: false}
+}
+
+/** Node takes a header for a mistake of the program when it holds, say, the typographic quotes of a document. */
+function printable(token: string): string {
+  if (/^[\x20-\x7e]*$/.test(token)) return token
+  throw new AuthError('the token holds a character that no token has', {suggestion: 'Check --token, --token-file or INFLUX_TOKEN'})
 }

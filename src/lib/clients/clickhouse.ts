@@ -1,6 +1,5 @@
 import type {ClickHouseClient as Driver} from '@clickhouse/client'
-import {AuthError, NotFoundError, PartialWriteError, UcsError, UnavailableError} from '../errors.ts'
-import {redactUrls} from '../format/redact.ts'
+import {AuthError, NotFoundError, PartialWriteError, UcsError, UnavailableError, UsageError} from '../errors.ts'
 import {certificateMessage, isCertificateProblem} from './certificate.ts'
 
 /** The narrow face of ClickHouse that sinks and jobs need: one code path, over HTTP or embedded. */
@@ -35,6 +34,7 @@ export class ClickHouseRefusal extends PartialWriteError {
 }
 
 export interface ClickHouseServer {
+  /** Its path is that of a proxy; a user and a password in it are stronger than those beside it. */
   readonly url: URL
   readonly user: string
   readonly password: string
@@ -42,23 +42,34 @@ export interface ClickHouseServer {
 }
 
 export async function connectClickHouse({url, user, password, timeoutMilliseconds}: ClickHouseServer): Promise<ClickHouse> {
+  if (url.search !== '') {
+    throw new UsageError(`--clickhouse-url takes no parameters, as in ${url.search.replace(/=[^&]*/g, '=…')}`, {
+      suggestion: 'Use --clickhouse-user, --clickhouse-password and --clickhouse-database',
+    })
+  }
+
   const {createClient, ClickHouseLogLevel} = await import('@clickhouse/client')
   const driver = createClient({
-    url,
-    username: user,
-    password,
+    url: url.origin,
+    pathname: url.pathname, // the driver takes a path within the address for the name of a database
+    username: decoded(url.username) || user,
+    password: decoded(url.password) || password,
     request_timeout: timeoutMilliseconds,
     log: {level: ClickHouseLogLevel.OFF}, // what fails is reported by us, once
     keep_alive: {eagerly_destroy_stale_sockets: true},
   })
-  return wrapDriver(driver, redactUrls(url.origin), () => driver.close())
+  return wrapDriver(driver, url.origin + url.pathname.replace(/\/$/, ''), () => driver.close())
 }
+
+/** What is no escape sequence stands for itself, as the % in "50%off". */
+const decoded = (text: string) => decodeURIComponent(text.replace(/%(?![0-9a-f]{2})/gi, '%25'))
 
 /** Gives a driver our error classes; `close` is its owner's to define. */
 export function wrapDriver(driver: Driver, target: string, close: () => Promise<void>): ClickHouse {
-  const translated = async <T>(work: Promise<T>, signal: AbortSignal): Promise<T> => {
+  const translated = async <T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> => {
+    signal.throwIfAborted() // the driver heeds only what fires after it has begun
     try {
-      return await work
+      return await work()
     } catch (cause) {
       throw signal.aborted ? signal.reason : translate(cause, target)
     }
@@ -68,14 +79,16 @@ export function wrapDriver(driver: Driver, target: string, close: () => Promise<
     target,
     close,
     async command(query, signal) {
-      await translated(driver.command({query, abort_signal: signal}), signal)
+      await translated(() => driver.command({query, abort_signal: signal}), signal)
     },
-    query(query, parameters, signal) {
-      const answer = driver.query({query, query_params: {...parameters}, format: 'JSONEachRow', abort_signal: signal})
-      return translated(
-        answer.then((result) => result.json()),
-        signal,
-      )
+    query<Row>(query: string, parameters: Readonly<Record<string, unknown>>, signal: AbortSignal) {
+      return translated(async () => {
+        // Of JSONEachRow the driver drops a last line that is cut off, and takes the rest for the answer.
+        const answer = await driver.query({query, query_params: {...parameters}, format: 'JSON', abort_signal: signal})
+        const {data} = await answer.json<Row>()
+        if (!Array.isArray(data)) throw new Error(NO_CLICKHOUSE)
+        return data
+      }, signal)
     },
     async insert({table, rows, token, signal}) {
       if (token === '') throw new Error('every insert needs a token of its own') // the engine would drop a later one without as a duplicate
@@ -85,33 +98,35 @@ export function wrapDriver(driver: Driver, target: string, close: () => Promise<
         input_format_skip_unknown_fields: 0,
         date_time_input_format: 'basic',
       } as const
-      await translated(
-        driver.insert({
-          table,
-          values: rows,
-          format: 'JSONEachRow',
-          clickhouse_settings: settings,
-          abort_signal: signal,
-        }),
-        signal,
-      )
+      const values = {table, values: rows, format: 'JSONEachRow'} as const
+      await translated(() => driver.insert({...values, clickhouse_settings: settings, abort_signal: signal}), signal)
     },
   }
 }
 
 /** By the server's own numbers: https://github.com/ClickHouse/ClickHouse/blob/master/src/Common/ErrorCodes.cpp */
-const AUTH = new Set([192, 193, 194, 497, 516])
+const STRANGER = new Set([192, 193, 194, 195, 516])
+const DENIED = new Set([164, 291, 497])
 const MISSING = new Set([60, 81])
-const BAD_ROW = new Set([6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 441])
-const OVERLOADED = new Set([159, 202, 209, 210, 236, 241, 242, 252, 319, 425, 439, 999])
-const BAD_SCHEMA = new Set([16, 47, 62])
+const VIOLATED_CONSTRAINT = 469
+const BAD_ROW = new Set([6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 441, VIOLATED_CONSTRAINT, 691])
+const OVERLOADED = new Set([159, 201, 202, 209, 210, 236, 241, 242, 243, 252, 319, 425, 439, 999])
+const BAD_SCHEMA = new Set([16, 47, 62]) // and 117 for a column that a row has and the table has not
 
 function translate(cause: unknown, target: string): UcsError {
   if (cause instanceof UcsError) return cause
   const {code, message} = cause as {code?: string | number; message: string}
-  const summary = `${target}: ${message.split('\n', 1)[0]!.slice(0, 400)}`
+  const firstLine = message.startsWith('<') ? '' : message.split('\n', 1)[0]!.slice(0, 400) // a page comes from something in between
+  const summary = `${target}: ${firstLine}`
   const number = Number(code)
-  if (AUTH.has(number)) {
+  if (DENIED.has(number)) {
+    return new AuthError(summary, {
+      cause,
+      suggestion: 'Grant the user what is missing, or name another: --clickhouse-user or CLICKHOUSE_USER',
+    })
+  }
+
+  if (STRANGER.has(number)) {
     return new AuthError(summary, {
       cause,
       suggestion: 'Check --clickhouse-user and --clickhouse-password, or CLICKHOUSE_USER and CLICKHOUSE_PASSWORD',
@@ -119,7 +134,7 @@ function translate(cause: unknown, target: string): UcsError {
   }
 
   if (MISSING.has(number)) return new NotFoundError(summary, {cause, suggestion: 'Check --table and --clickhouse-database'})
-  if (BAD_SCHEMA.has(number)) {
+  if (BAD_SCHEMA.has(number) || message.startsWith('Unknown field found')) {
     return new UnavailableError(summary, {
       cause,
       permanent: true,
@@ -127,23 +142,25 @@ function translate(cause: unknown, target: string): UcsError {
     })
   }
 
-  if (BAD_ROW.has(number)) return new ClickHouseRefusal(summary, rowOf(message), {cause})
+  if (BAD_ROW.has(number)) return new ClickHouseRefusal(summary, rowOf(message, number), {cause})
   if (OVERLOADED.has(number)) return new UnavailableError(summary, {cause})
   if (Number.isInteger(number)) return new UnavailableError(summary, {cause, divisible: true})
   const isPermanent = isCertificateProblem({code: code ?? '', message})
   const suggestion = isPermanent ? 'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE' : CHECK_ADDRESS
-  return new UnavailableError(`${target} cannot be reached: ${certificateMessage(message) || code}`, {
+  const reason = certificateMessage(firstLine) || (code ?? NO_CLICKHOUSE)
+  return new UnavailableError(`${target} cannot be reached: ${reason}`, {
     cause,
     suggestion,
     permanent: isPermanent,
   })
 }
 
+const NO_CLICKHOUSE = 'its answer is not one of ClickHouse'
 const CHECK_ADDRESS = 'Is the server running? Check --clickhouse-url, or --clickhouse-host and --clickhouse-port'
 
-/** The server counts from 1. */
-function rowOf(message: string): number | undefined {
-  const match = /\(at row (\d+)\)/.exec(message)
+/** The server counts from 1. What it quotes of the data may say the same, but not at the end; for a constraint, not at the beginning. */
+function rowOf(message: string, code: number): number | undefined {
+  const match = (code === VIOLATED_CONSTRAINT ? /is violated at row (\d+)/ : /^.*\(at row (\d+)\)/s).exec(message)
   return match ? Number(match[1]) - 1 : undefined
 }
 

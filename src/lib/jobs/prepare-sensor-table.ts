@@ -47,20 +47,33 @@ export interface PrepareOptions extends SensorTable {
 }
 
 /**
- * Makes the table or brings an older one up to date. Rejects with NotFoundError where that is not allowed, and with
- * UsageError where exactly-once is asked of a table that cannot keep it; warns of one that may store a resent insert twice.
+ * Makes the table or brings an older one up to date. Rejects with NotFoundError where that is not allowed, with AuthError
+ * where the user may not insert, and with UsageError where exactly-once is asked of a table that cannot keep it; warns of
+ * one that may store a resent insert twice.
  */
 export async function prepareSensorTable(client: ClickHouse, options: PrepareOptions): Promise<void> {
-  const {database, table, mayCreate, signal, log} = options
+  const {database, table, mayCreate, signal} = options
   const name = qualifiedName(options)
-  if (mayCreate) await client.command(createTableStatement(options), signal)
-  const columns = new Set(await columnsOf(client, options))
+  let columns = await columnsOf(client, options)
+  if (columns.size === 0 && mayCreate) {
+    await client.command(createTableStatement(options), signal) // only then: a user who may do no more than insert has not the right
+    columns = await columnsOf(client, options)
+  }
+
   if (columns.size === 0) {
     throw new NotFoundError(`${client.target} has no table ${database}.${table}`, {
       suggestion: 'Create it with the output of --print-ddl, or leave out --no-create-table',
     })
   }
 
+  const missing = Object.keys(COLUMNS).filter((column) => !columns.has(column))
+  if (missing.length > 0) {
+    throw new NotFoundError(`${database}.${table} has no column ${missing.join(', ')}`, {
+      suggestion: 'Compare it with the output of --print-ddl, or name another with --table',
+    })
+  }
+
+  await checkWindow(client, options)
   const wanted = {ingest_time: INGEST_TIME, ...(options.hasPositions ? POSITION_COLUMNS : {})}
   const additions = Object.entries(wanted).filter(([column]) => !columns.has(column))
   const statements = additions.map(([column, type]) => `ALTER TABLE ${name} ADD COLUMN IF NOT EXISTS ${column} ${type}`)
@@ -71,15 +84,13 @@ export async function prepareSensorTable(client: ClickHouse, options: PrepareOpt
   }
 
   for (const statement of statements) await client.command(statement, signal)
-  const missing = Object.keys(COLUMNS).filter((column) => !columns.has(column))
-  if (missing.length > 0) {
-    throw new NotFoundError(`${database}.${table} has no column ${missing.join(', ')}`, {
-      suggestion: 'Compare it with the output of --print-ddl, or name another with --table',
-    })
-  }
+  await client.command(`INSERT INTO ${name} (device_id) SELECT '' WHERE 0`, signal) // stores nothing, and takes the right to insert
+}
 
+async function checkWindow(client: ClickHouse, options: PrepareOptions): Promise<void> {
   if (await remembersInserts(client, options)) return
-  const remedy = `ALTER TABLE ${name} MODIFY SETTING non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`
+  const {database, table, log} = options
+  const remedy = `ALTER TABLE ${qualifiedName(options)} MODIFY SETTING non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`
   if (options.hasPositions)
     throw new UsageError(`${database}.${table} has no deduplication window, which exactly-once rests on`, {
       suggestion: remedy,
@@ -90,13 +101,13 @@ export async function prepareSensorTable(client: ClickHouse, options: PrepareOpt
   })
 }
 
-async function columnsOf(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<readonly string[]> {
+async function columnsOf(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<ReadonlySet<string>> {
   const columns = await client.query<{name: string}>(
     'SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String}',
     {database, table},
     signal,
   )
-  return columns.map(({name}) => name)
+  return new Set(columns.map(({name}) => name))
 }
 
 async function remembersInserts(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<boolean> {

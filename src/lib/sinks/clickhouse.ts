@@ -1,3 +1,4 @@
+import {createHash} from 'node:crypto'
 import type {Clock, Group, Sink} from '../core/types.ts'
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {MessageRows, SensorRow} from '../transforms/to-row.ts'
@@ -18,10 +19,11 @@ export interface ClickHouseSinkOptions {
   check(signal: AbortSignal): Promise<void>
 }
 
-/** A row on its way, and which of the batch's messages it belongs to. */
+/** A row on its way: of which of the batch's messages, and which of that message's rows. */
 export interface OwnedRow {
   readonly row: SensorRow
   readonly owner: number
+  readonly index: number
 }
 
 /** Nothing of the batch was stored; the message whose row the server named, if it named one. */
@@ -43,15 +45,17 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink<Messa
     onePartitionABatch: positions !== undefined,
     check: (signal) => options.check(signal),
     async send(messages, {token, signal}) {
+      signal.throwIfAborted()
+      if (messages.length === 0) return
       const owned = positions ? await positions.rowsNotStored(messages, signal) : rowsOf(messages)
       if (owned.length === 0) return
       const ingest_time = secondsText(clock.now())
       const rows = owned.map(({row}) => ({...row, ingest_time}))
       try {
-        await client.insert({table, rows, token: `${token}@${identityOf(messages)}`, signal})
+        await client.insert({table, rows, token: `${token}@${fingerprintOf(messages, owned)}`, signal})
       } catch (error) {
         if (error instanceof ClickHouseRefusal) throw new MessagesRefused(owned[error.row ?? -1]?.owner, error)
-        positions?.forget(messages) // it may be stored all the same: look again before the next attempt
+        positions?.doubt(messages)
         throw error
       }
     },
@@ -62,15 +66,21 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink<Messa
     close: () => client.close(),
   }
 
-  /** Offsets begin again when a topic is made anew: the times of its records tell it from the former one. */
-  function identityOf(messages: readonly MessageRows[]): string {
-    const [first, last] = [messages[0]!.receivedAt, messages.at(-1)!.receivedAt]
-    return first === undefined ? options.runId : `${first}-${last}`
+  /**
+   * Tells these rows from others of the same range: a topic that is made anew begins again at offset 0, but at another time;
+   * and of the same messages some may have been rejected by an earlier run, or be stored already.
+   */
+  function fingerprintOf(messages: readonly MessageRows[], owned: readonly OwnedRow[]): string {
+    const names = owned.map(({owner, index}) => {
+      const {position, receivedAt = options.runId} = messages[owner]!
+      return `${position.partition.replace(/@\d+$/, '')}/${position.offset}/${index}@${receivedAt}`
+    })
+    return createHash('sha256').update(names.join()).digest('base64url').slice(0, 16)
   }
 }
 
 export const rowsOf = (messages: readonly MessageRows[]): readonly OwnedRow[] =>
-  messages.flatMap((message, owner) => message.rows.map((row) => ({row, owner})))
+  messages.flatMap((message, owner) => message.rows.map((row, index) => ({row, owner, index})))
 
 /** "1594512106.869": the form that every version of the engine reads as UTC. */
 const secondsText = (milliseconds: number) => (milliseconds / 1000).toFixed(3)

@@ -82,8 +82,23 @@ export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetter
 }
 
 async function openAppending(path: string): Promise<{file: FileHandle; bytes: number}> {
-  const file = await open(path, 'a', 0o600)
-  return {file, bytes: (await file.stat()).size}
+  const file = await open(path, 'a+', 0o600)
+  const {size} = await file.stat()
+  if (size === 0) await syncFolder(dirname(path))
+  return {file, bytes: (await endsInHalfALine(file, size)) ? size + (await file.write('\n')).bytesWritten : size}
+}
+
+/** A power cut that spares a new file's content may take its name. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r')
+  await folder.sync().finally(() => folder.close())
+}
+
+/** Of a process that was killed as it wrote. */
+async function endsInHalfALine(file: FileHandle, size: number): Promise<boolean> {
+  if (size === 0) return false
+  const {buffer} = await file.read({buffer: Buffer.alloc(1), position: size - 1})
+  return buffer.toString() !== '\n'
 }
 
 /** A disk that is full takes a part: it is cut off again, so that no later letter is glued to half a line. */

@@ -15,7 +15,8 @@ export interface DeadLetterRecord {
   readonly index: number | null
   readonly reason: {readonly code: string; readonly message: string}
   readonly key: string | null
-  readonly headers: Readonly<Record<string, string>>
+  /** A name that came several times has its values in a list. */
+  readonly headers: Readonly<Record<string, string | null | readonly (string | null)[]>>
   /** The message's bytes: `valueBase64` instead of `value` where they are no UTF-8. */
   readonly value?: string | null
   readonly valueBase64?: string
@@ -31,7 +32,7 @@ export interface LetterContext {
 
 export function toDeadLetterRecord({index, error}: Letter, {command, time, description, raw}: LetterContext): DeadLetterRecord {
   const [, topic = description, partition = '0', offset = '0'] = /^(.*)\/(\d+)\/(\d+)$/.exec(description) ?? []
-  const headers = Object.entries(raw.headers ?? {}).map(([name, value]) => [name, textOf(Array.isArray(value) ? value[0] : value)])
+  const headers = Object.entries(raw.headers ?? {}).map(([name, value]) => [name, Array.isArray(value) ? value.map(textOf) : textOf(value)])
   return {
     time: time.toISOString(),
     command,
@@ -40,8 +41,8 @@ export function toDeadLetterRecord({index, error}: Letter, {command, time, descr
     offset,
     index: index ?? null,
     reason: {code: error.reason, message: error.message},
-    key: raw.key === null ? null : textOf(raw.key),
-    headers: Object.fromEntries(headers) as Record<string, string>,
+    key: textOf(raw.key),
+    headers: Object.fromEntries(headers) as DeadLetterRecord['headers'],
     ...valueOf(raw.value),
   }
 }
@@ -51,4 +52,5 @@ function valueOf(value: Buffer | null): Pick<DeadLetterRecord, 'value' | 'valueB
   return isUtf8(value) ? {value: value.toString()} : {valueBase64: value.toString('base64')}
 }
 
-const textOf = (value: Buffer | string | undefined) => (value === undefined ? '' : value.toString())
+/** A header may come without a value, and kafkajs gives null for it. */
+const textOf = (value: Buffer | string | null | undefined) => value?.toString() ?? null

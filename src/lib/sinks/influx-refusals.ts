@@ -6,6 +6,7 @@ import {decodeLine, withFieldValue} from '../format/line-protocol.ts'
 /** The year 1 to 1970, from where the server counts its shards. */
 const DAYS_BEFORE_EPOCH = 719_162n
 const DAY = 86_400_000_000_000n
+const MILLISECOND = 1_000_000n
 
 /** 400: nothing is stored, and the message quotes every bad line: `unable to parse 'm f=': missing field value`, one below the other. */
 export function explainParseErrors(lines: readonly Line[], message: string): readonly Group<Line>[] {
@@ -42,25 +43,25 @@ export function explainPartialWrite(lines: readonly Line[], message: string, opt
 function explainRetention(lines: readonly Line[], message: string): readonly Group<Line>[] | undefined {
   const bounds = [...message.matchAll(/Retention Policy (Lower|Upper) Bound at (\S+?),? /g)]
   if (bounds.length === 0) return undefined
-  const lower = instantOf(bounds.find(([, side]) => side === 'Lower')?.[2])
-  const upper = instantOf(bounds.find(([, side]) => side === 'Upper')?.[2])
+  const lower = millisecondOf(bounds.find(([, side]) => side === 'Lower')?.[2])
+  const upper = millisecondOf(bounds.find(([, side]) => side === 'Upper')?.[2])
   const outside = [...lines.keys()].filter((index) => {
     const {time} = decodeLine(lines[index]!)
-    return (lower !== undefined && time < lower) || (upper !== undefined && time > upper)
+    return (lower !== undefined && time < lower) || (upper !== undefined && time >= upper + MILLISECOND)
   })
   const policy = /outside retention policy of duration (\S+)/.exec(message)?.[1] ?? 'the bucket'
-  return [{rows: outside, refused: new DataError('outside retention', `the bucket keeps ${policy}, and the point is older`)}]
+  return [{rows: outside, refused: new DataError('outside retention', `the bucket keeps ${policy}, and the point lies outside`)}]
 }
 
-/** Milliseconds are enough: what lies closer to the bound is sent again and judged alone. */
-function instantOf(text: string | undefined): bigint | undefined {
-  return text === undefined ? undefined : BigInt(Date.parse(text)) * 1_000_000n
+/** Where the millisecond of a bound begins. That is enough: what lies within it is sent again and judged alone. */
+function millisecondOf(bound: string | undefined): bigint | undefined {
+  return bound === undefined ? undefined : BigInt(Date.parse(bound)) * MILLISECOND
 }
 
 function explainTypeConflict(lines: readonly Line[], message: string, options: PartialWriteOptions): readonly Group<Line>[] | undefined {
   const match = /input field "(.*)" on measurement "(.*)" is type (\w+), already exists as type (\w+)/.exec(message)
   if (!match) return undefined
-  const [, field, measurement, given, existing] = match as unknown as [string, string, string, string, string]
+  const [field, measurement, given, existing] = match.slice(1).map(unquoted) as [string, string, string, string]
   const decoded = lines.map(decodeLine)
   const isSuspect = (line: DecodedLine) => line.measurement === measurement && typeOf(line.fields.get(field)) === given
   const suspects = [...decoded.keys()].filter((index) => isSuspect(decoded[index]!))
@@ -72,6 +73,9 @@ function explainTypeConflict(lines: readonly Line[], message: string, options: P
   if (options.onTypeConflict === 'reject') return [{rows: suspects, refused}]
   return coerce(lines, suspects, (value) => coerceNumber(value, existing), {field, refused})
 }
+
+/** The server quotes names as its language does. */
+const unquoted = (name: string) => name.replace(/\\(["\\])/g, '$1')
 
 function coerce(
   lines: readonly Line[],

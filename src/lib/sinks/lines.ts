@@ -14,29 +14,32 @@ export interface LinesSinkOptions<R> {
 
 /** Rows as lines on a stream, one write a batch. */
 export function createLinesSink<R>({output, name, toText, prints}: LinesSinkOptions<R>): Sink<R> {
+  output.on('error', () => {}) // the write that failed tells; its event comes after, and would end the process
+
   return {
     maxInFlight: 1,
     prints,
     async check() {},
-    send: (rows) => write(rows.map((row) => `${toText(row)}\n`).join('')),
+    send: (rows, {signal}) => write(rows.map((row) => `${toText(row)}\n`).join(''), signal),
     async close() {},
   }
 
-  function write(text: string): Promise<void> {
+  function write(text: string, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const fail = (cause: NodeJS.ErrnoException) => {
-        const isGone = cause.code === 'EPIPE'
-        if (isGone && prints) reject(new ReaderGoneError(`whoever reads ${name} went away`, {cause}))
-        else if (isGone) reject(new IoError(`whoever reads ${name} went away`, {cause}))
-        else reject(new IoError(`writing to ${name} failed: ${cause.message}`, {cause}))
-      }
-
-      output.once('error', fail)
-      output.write(text, (error) => {
-        output.off('error', fail)
-        if (error) fail(error)
+      const abort = () => reject(signal.reason) // whoever reads may have stopped to, so that a write waits for ever
+      if (signal.aborted) return abort()
+      signal.addEventListener('abort', abort)
+      output.write(text, (cause) => {
+        signal.removeEventListener('abort', abort)
+        if (cause) reject(translate(cause))
         else resolve()
       })
     })
+  }
+
+  function translate(cause: NodeJS.ErrnoException): IoError {
+    if (cause.code !== 'EPIPE') return new IoError(`writing to ${name} failed: ${cause.message}`, {cause})
+    const message = `whoever reads ${name} went away`
+    return prints ? new ReaderGoneError(message, {cause}) : new IoError(message, {cause})
   }
 }

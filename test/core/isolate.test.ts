@@ -170,6 +170,20 @@ describe('a server that fails', () => {
     }
   })
 
+  it('takes no part for a witness that the server has already and was not asked for', async () => {
+    const fake = fakePipeline({
+      chunks: [numbers(0, 10)],
+      count: 10,
+      async send(rows, {skipped}) {
+        if (rows.every((row) => row < 5)) skipped?.()
+        else if (fake.clock.now() < 60_000) throw divisible()
+      },
+    })
+    const ledger = await fake.run()
+    expect(fake.letters).toEqual([])
+    expect(ledger).toMatchObject({written: 10, rejected: 0})
+  })
+
   it('waits with a batch of one row, which has no witness', async () => {
     const {letters, run} = fakePipeline({chunks: [numbers(0, 1)], forMilliseconds: 60_000, send: () => Promise.reject(divisible())})
     await expect(run()).rejects.toBeInstanceOf(UnavailableError)

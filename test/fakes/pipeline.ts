@@ -1,4 +1,4 @@
-import type {Letter, Message, Pipeline, Runtime, Sink, Source} from '../../src/lib/core/types.ts'
+import type {Letter, Message, Pipeline, Runtime, SendContext, Sink, Source} from '../../src/lib/core/types.ts'
 import {createLedger} from '../../src/lib/core/ledger.ts'
 import {runPipeline} from '../../src/lib/core/pipeline.ts'
 import {silentLogger} from './logger.ts'
@@ -10,7 +10,7 @@ export interface FakeOptions {
   chunks?: readonly (readonly Message<number>[])[]
   read?(signal: AbortSignal, sleep: Sleep): AsyncGenerator<readonly Message<number>[]>
   transform?: Pipeline<number, number>['transform']
-  send?(rows: readonly number[], context: {token: string; signal: AbortSignal; sleep: Sleep}): Promise<void>
+  send?(rows: readonly number[], context: SendContext & {sleep: Sleep}): Promise<void>
   put?(letters: readonly Letter[], sleep: Sleep): Promise<void>
   key?(row: number): number
   ack?(messages: readonly Message<unknown>[]): Promise<void>

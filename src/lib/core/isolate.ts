@@ -59,15 +59,17 @@ export function isolate<R>(
   async function attempt(part: Part): Promise<Failure | undefined> {
     if (part.length === 0) return undefined
     const isWhole = part.length === rows.length
+    let isAsked = true
+    const context = {token: isWhole ? token : `${token}#${ranges(part)}`, signal, skipped: () => (isAsked = false)}
     try {
-      await sink.send(isWhole ? rows : pick(rows, part), {token: isWhole ? token : `${token}#${ranges(part)}`, signal})
+      await sink.send(isWhole ? rows : pick(rows, part), context)
     } catch (error) {
       if (error instanceof PartialWriteError || (error instanceof UnavailableError && error.divisible)) return error
       throw error
     }
 
     acceptedParts++
-    if (!witness || part.length < witness.length) witness = part
+    if (isAsked && (!witness || part.length < witness.length)) witness = part
     return undefined
   }
 

@@ -77,6 +77,8 @@ export interface Sink<R> {
 export interface SendContext {
   readonly token: string
   readonly signal: AbortSignal
+  /** To be called when the server was not asked, because it has all of the rows already: that it works is not proven by them. */
+  skipped?(): void
 }
 
 /**

@@ -44,11 +44,11 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink<Messa
     maxInFlight: options.maxInFlight,
     onePartitionABatch: positions !== undefined,
     check: (signal) => options.check(signal),
-    async send(messages, {token, signal}) {
+    async send(messages, {token, signal, skipped}) {
       signal.throwIfAborted()
       if (messages.length === 0) return
       const owned = positions ? await positions.rowsNotStored(messages, signal) : rowsOf(messages)
-      if (owned.length === 0) return
+      if (owned.length === 0) return skipped?.()
       const ingest_time = secondsText(clock.now())
       const rows = owned.map(({row}) => ({...row, ingest_time}))
       try {

@@ -1,25 +1,26 @@
 import {readFile} from 'node:fs/promises'
-import type {Given} from './config.ts'
-import type {Node, Pair} from 'yaml'
+import type {CommandSettings, Given} from './config.ts'
+import type {Node, Pair, YAMLError} from 'yaml'
 import {UsageError} from '../errors.ts'
 import {nearest} from '../format/nearest.ts'
 
 export interface ConfigFileOptions {
   readonly command: string
-  /** The settings of every command, by the command's name. */
-  readonly commands: ReadonlyMap<string, ReadonlySet<string>>
+  readonly commands: CommandSettings
   /** What `${NAME}` stands for. */
   interpolate(name: string): string | undefined
 }
 
 const DEFAULTS = 'defaults'
+/** They say where values are read from, this file among it. */
+const NOT_IN_HERE = ['config', 'env-file']
 
 /**
  * Reads `defaults:` and one mapping a command, whose keys are flag names. All of the file is checked, whichever command runs:
  * each error says file:line:column, and a key that nobody knows the nearest one that somebody does.
  */
 export async function readConfigFile(path: string, options: ConfigFileOptions): Promise<ReadonlyMap<string, Given>> {
-  const {isMap, isScalar, isSeq, LineCounter, parseDocument} = await import('yaml')
+  const {isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument} = await import('yaml')
   const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(cause.code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${cause.message}`, {
       cause,
@@ -29,40 +30,55 @@ export async function readConfigFile(path: string, options: ConfigFileOptions): 
   const lines = new LineCounter()
   const document = parseDocument(text, {lineCounter: lines, uniqueKeys: true})
   const [fault] = document.errors
-  if (fault) throw new UsageError(`${place(fault.pos[0])}: ${fault.message.split('\n', 1)[0]!.replace(/ at line .*$/, '')}`)
+  if (fault) throw new UsageError(`${place(fault.pos[0])}: ${explain(fault)}`)
 
-  const values = new Map<string, Given>()
-  const everySetting = new Set([...options.commands.values()].flatMap((names) => [...names]))
+  const ours = options.commands.get(options.command)
+  const everySetting = new Set([...options.commands.values()].flatMap((names) => [...names.keys()]))
+  const [defaults, own] = [new Map<string, Given>(), new Map<string, Given>()]
   for (const [section, content, node] of entries(document.contents, 'a mapping of commands')) {
     const isDefaults = section === DEFAULTS
     const known = isDefaults ? everySetting : options.commands.get(section)
     if (!known) throw unknownKey(section, node, [DEFAULTS, ...options.commands.keys()], 'command')
     for (const [key, value, keyNode] of entries(content, 'a mapping of flags')) {
-      if (!known.has(key)) throw unknownKey(key, keyNode, known, isDefaults ? 'flag' : `flag of ${section}`)
-      const isOurs = section === options.command || (isDefaults && options.commands.get(options.command)?.has(key))
+      if (NOT_IN_HERE.includes(key)) throw new UsageError(`${placeOf(keyNode)}: "${key}" cannot be set in a config file`)
+      if (!known.has(key)) throw unknownKey(key, keyNode, known.keys(), isDefaults ? 'flag' : `flag of ${section}`)
       const given = toGiven(value, keyNode)
-      if (isOurs && given && (!isDefaults || !values.has(key))) values.set(key, given)
+      const name = ours?.get(key)
+      if (name === undefined || given === undefined) continue
+      if (isDefaults) defaults.set(name, given)
+      else if (section === options.command) own.set(name, given)
     }
   }
 
-  return values
+  return new Map([...defaults, ...own])
 
   function* entries(node: unknown, expected: string): Generator<readonly [key: string, value: unknown, node: Node]> {
-    if (node === null || (isScalar(node) && node.value === null)) return
-    if (!isMap(node)) throw new UsageError(`${place((node as Node).range?.[0])}: expected ${expected}`)
-    for (const {key, value} of node.items as Pair<Node>[]) yield [isScalar(key) ? String(key.value) : String(key), value, key]
+    const mapping = resolved(node)
+    if (mapping === null || (isScalar(mapping) && mapping.value === null)) return
+    if (!isMap(mapping)) throw new UsageError(`${placeOf(node as Node)}: expected ${expected}`)
+    for (const {key, value} of mapping.items as Pair<Node>[]) yield [isScalar(key) ? String(key.value) : String(key), value, key]
   }
 
   function toGiven(value: unknown, keyNode: Node): Given | undefined {
-    const items = isSeq(value) ? value.items : [value]
-    const texts = items.flatMap((item) => {
+    const list = resolved(value)
+    const items = isSeq(list) ? list.items : [value]
+    const texts = items.flatMap((element) => {
+      const item = resolved(element)
       if (item === null || (isScalar(item) && item.value === null)) return []
-      if (!isScalar(item)) throw new UsageError(`${place((item as Node).range?.[0])}: expected a value or a list of values`)
+      if (!isScalar(item)) throw new UsageError(`${placeOf(element as Node)}: expected a value or a list of values`)
       // As it stands in the file: 0123 is no number to us.
       const source = typeof item.value === 'string' ? interpolated(item.value, item) : (item.source ?? String(item.value))
       return source === '' ? [] : [source]
     })
-    return texts.length > 0 ? {texts, origin: {kind: 'config file', name: place(keyNode.range?.[0])}} : undefined
+    return texts.length > 0 ? {texts, origin: {kind: 'config file', name: placeOf(keyNode)}} : undefined
+  }
+
+  /** What an alias stands for; any other node as it is. */
+  function resolved(node: unknown): unknown {
+    if (!isAlias(node)) return node
+    const target = node.resolve(document)
+    if (!target) throw new UsageError(`${placeOf(node)}: there is no anchor "${node.source}" above`)
+    return target
   }
 
   /** `${NAME}` and `${NAME:-otherwise}`. */
@@ -70,7 +86,7 @@ export async function readConfigFile(path: string, options: ConfigFileOptions): 
     return value.replace(/\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}/g, (_, name: string, otherwise: string | undefined) => {
       const found = options.interpolate(name) || otherwise
       if (found === undefined)
-        throw new UsageError(`${place(node.range?.[0])}: the variable ${name} is not set`, {
+        throw new UsageError(`${placeOf(node)}: the variable ${name} is not set`, {
           suggestion: `Set it, or write \${${name}:-value}`,
         })
       return found
@@ -79,7 +95,18 @@ export async function readConfigFile(path: string, options: ConfigFileOptions): 
 
   function unknownKey(key: string, node: Node, known: Iterable<string>, what: string): UsageError {
     const meant = nearest(key, known)
-    return new UsageError(`${place(node.range?.[0])}: "${key}" is no ${what}${meant ? `; did you mean "${meant}"?` : ''}`)
+    return new UsageError(`${placeOf(node)}: "${key}" is no ${what}${meant ? `; did you mean "${meant}"?` : ''}`)
+  }
+
+  /** The parser speaks to programmers in two of its messages. */
+  function explain({code, message, pos}: YAMLError): string {
+    if (code === 'DUPLICATE_KEY') return `"${/^[^:\s]*/.exec(text.slice(pos[0]))![0]}" stands here a second time`
+    if (code === 'MULTIPLE_DOCS') return 'there is more than one document in this file'
+    return message.split('\n', 1)[0]!.replace(/ at line .*$/, '')
+  }
+
+  function placeOf(node: Node): string {
+    return place(node.range?.[0])
   }
 
   function place(offset = 0): string {

@@ -28,6 +28,9 @@ export interface Given {
   readonly origin: Origin
 }
 
+/** By the command's name: the name of each setting, by that name and by its aliases. */
+export type CommandSettings = ReadonlyMap<string, ReadonlyMap<string, string>>
+
 export interface ConfigInputs {
   /** "kafka-to-influx", "buckets create" */
   readonly command: string
@@ -35,8 +38,8 @@ export interface ConfigInputs {
   /** What was typed, by the name of the setting. */
   readonly typed: ReadonlyMap<string, readonly string[]>
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Every command's settings: what a config file may name. */
-  readonly commands: ReadonlyMap<string, ReadonlySet<string>>
+  /** What a config file may name: every command's settings, by their names and aliases. */
+  readonly commands: CommandSettings
   /** Settings whose `--config` file has a shape of its own leave it to whoever reads it. */
   readonly readsConfigFile: boolean
 }
@@ -55,11 +58,12 @@ type Layer = ReadonlyMap<string, string>
 export async function resolveConfiguration(inputs: ConfigInputs): Promise<Configuration> {
   const {settings, typed, environment, command} = inputs
   const variables: Layer = new Map(Object.entries(environment).flatMap(([name, value]) => (value ? [[name, value]] : [])))
-  const direct = (name: string) => typed.get(name)?.[0] || lookUp(variables, {name, aliases: [], variables: []}, command)?.text
-  const envFile = direct('env-file')
-  const named: Layer = envFile ? await readEnvFile(envFile) : new Map()
+  const pathFrom = (name: string, ...layers: Layer[]) =>
+    [typed.get(name)?.[0], ...layers.map((layer) => ownText(layer, name))].find(Boolean)
   const found: Layer = await readEnvFile('.env', 'may be missing')
-  const configFile = direct('config') || lookUp(named, {name: 'config', aliases: [], variables: []}, command)?.text
+  const envFile = pathFrom('env-file', variables, found)
+  const named: Layer = envFile ? await readEnvFile(envFile) : new Map()
+  const configFile = pathFrom('config', variables, named, found)
   const interpolate = (name: string) => variables.get(name) ?? named.get(name) ?? found.get(name)
   const fromFile =
     configFile && inputs.readsConfigFile
@@ -82,11 +86,15 @@ export async function resolveConfiguration(inputs: ConfigInputs): Promise<Config
       fromTexts(typed.get(setting.name), {kind: 'flag', name: `--${setting.name}`}),
       fromVariable(variables, setting, 'environment'),
       fromVariable(named, setting, 'env file'),
-      [setting.name, ...setting.aliases].map((name) => fromFile.get(name)).find((value) => value !== undefined),
+      fromFile.get(setting.name),
       fromVariable(found, setting, '.env'),
       setting.fallback === undefined ? undefined : {texts: [setting.fallback], origin: {kind: 'default', name: 'default'}},
     ]
     return layers.filter((layer) => layer !== undefined)
+  }
+
+  function ownText(layer: Layer, name: string): string | undefined {
+    return lookUp(layer, {name, aliases: [], variables: []}, command)?.text
   }
 
   function fromVariable(layer: Layer, setting: Setting, kind: Origin['kind']): Given | undefined {
@@ -140,7 +148,7 @@ async function readEnvFile(path: string, missing?: 'may be missing'): Promise<La
     if (missing && (code === 'ENOENT' || code === 'EISDIR')) return new Map()
     throw new UsageError(code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${message}`, {
       cause,
-      suggestion: 'Check --env-file',
+      suggestion: missing ? `Make ${path} readable, or remove it` : 'Check --env-file',
     })
   }
 }

@@ -36,7 +36,10 @@ const HTML = 'text/html; charset=utf-8'
 export async function startHealthServer(options: HealthOptions): Promise<HealthServer> {
   const {vitals, clock, host, port, stallMilliseconds, redact} = options
   const metrics = await createMetrics(options)
-  const problem = () => notReady(vitals, clock.now(), stallMilliseconds)
+  const problem = () => {
+    const found = notReady(vitals, clock.now(), stallMilliseconds)
+    return found === undefined ? undefined : redact(found)
+  }
   const routes: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
     '/healthz': () => ({status: 200, type: TEXT, body: 'ok\n'}),
     '/readyz': () => ({status: problem() ? 503 : 200, type: TEXT, body: `${problem() ?? 'ok'}\n`}),
@@ -49,7 +52,7 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
     const route = routes[(request.url ?? '/').replace(/\?.*/, '')]
     void (async () => {
       const answer = route ? await route() : {status: 404, type: TEXT, body: `${Object.keys(routes).join('\n')}\n`}
-      response.writeHead(answer.status, {'Content-Type': answer.type, 'Cache-Control': 'no-store'}).end(redact(answer.body))
+      response.writeHead(answer.status, {'Content-Type': answer.type, 'Cache-Control': 'no-store'}).end(answer.body)
     })().catch(() => response.writeHead(500).end())
   })
   await new Promise<void>((resolve, reject) => {
@@ -90,7 +93,7 @@ function seedHealth(vitals: Vitals, clock: Clock, problem: string | undefined): 
 }
 
 /** A registry that reads the vitals when it is scraped. */
-async function createMetrics({command, vitals, clock}: HealthOptions): Promise<() => Promise<string>> {
+async function createMetrics({command, vitals, clock, redact}: HealthOptions): Promise<() => Promise<string>> {
   const {Counter, Gauge, Histogram, Registry} = await import('@prometheus-io/client')
   const registry = new Registry()
   registry.setDefaultLabels({command})
@@ -104,7 +107,9 @@ async function createMetrics({command, vitals, clock}: HealthOptions): Promise<(
       registers,
       collect() {
         const current = value()
-        if (current !== undefined) this.set(current)
+        if (current === undefined)
+          this.remove() // a gauge begins as 0, which is not the same as not known
+        else this.set(current)
       },
     })
   const counter = (name: string, help: string, value: () => number) =>
@@ -125,7 +130,7 @@ async function createMetrics({command, vitals, clock}: HealthOptions): Promise<(
       registers,
       collect() {
         this.reset()
-        for (const [reason, count] of Object.entries(counts)) this.inc({reason}, count)
+        for (const [reason, count] of Object.entries(counts)) this.inc({reason: redact(reason)}, count)
       },
     })
 
@@ -157,7 +162,7 @@ async function createMetrics({command, vitals, clock}: HealthOptions): Promise<(
   }
 }
 
-function statusPage({command, vitals, clock}: HealthOptions, problem: string | undefined): string {
+function statusPage({command, vitals, clock, redact}: HealthOptions, problem: string | undefined): string {
   const {ledger} = vitals
   const since = vitals.settledAt === undefined ? 'never' : `${((clock.now() - vitals.settledAt) / 1000).toFixed(1)} s ago`
   const rows: readonly (readonly [string, string | number])[] = [
@@ -172,7 +177,7 @@ function statusPage({command, vitals, clock}: HealthOptions, problem: string | u
     ['lag', vitals.lag() ?? 'not known'],
     ['last settled', since],
     ['retries', vitals.retries],
-    ...Object.entries(ledger.rejectedBy).map(([reason, count]) => [`rejected: ${reason}`, count] as const),
+    ...Object.entries(ledger.rejectedBy).map(([reason, count]) => [`rejected: ${redact(reason)}`, count] as const),
   ]
   const cells = rows.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(String(value))}</td></tr>`).join('\n')
   return `<!doctype html>

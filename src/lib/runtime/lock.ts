@@ -25,23 +25,39 @@ export async function acquireLock(path: string): Promise<Lock> {
   try {
     await mkdir(dirname(path), {recursive: true})
     await writeFile(draft, JSON.stringify(mine), {flag: 'wx', mode: 0o600})
-    if (!(await linked(draft, path))) {
-      const found = await readFile(path, 'utf8').catch(() => '')
-      const holder = parseHolder(found)
-      const suggestion = 'Wait for that run to end'
-      if (holder && (await isAlive(holder)))
-        throw new LockedError(`${path} is held by process ${holder.pid} on ${holder.host}`, {suggestion})
-      await removeStale(path, found, draft)
-      if (!(await linked(draft, path))) throw new LockedError(`${path} was taken by another process at the same moment`, {suggestion})
-    }
+    if (!(await linked(draft, path))) await takeOver(path, draft)
   } catch (cause) {
     if (cause instanceof LockedError) throw cause
     throw new IoError(`cannot lock ${path}: ${(cause as Error).message}`, {cause})
   } finally {
-    await rm(draft, {force: true})
+    await rm(draft, {force: true}).catch(() => {}) // what went wrong was said before
   }
 
   return {release: () => rm(path, {force: true})}
+}
+
+/**
+ * Of several that find the same stale lock one may replace it: who holds the lock for that, which is one like any other.
+ * Whoever comes to hold it later finds another lock than the stale one.
+ */
+async function takeOver(path: string, draft: string): Promise<void> {
+  const found = await contentOf(path)
+  const holder = found === undefined ? undefined : parseHolder(found)
+  if (holder && (await isAlive(holder))) throw lockedBy(`is held by process ${holder.pid} on ${holder.host}`)
+  const replacing = await acquireLock(`${path}.takeover`).catch((error: unknown) => {
+    throw error instanceof LockedError ? lockedBy('is being taken by another process') : error
+  })
+  try {
+    const isTaken = (await contentOf(path)) !== found || (found === undefined && !(await linked(draft, path)))
+    if (isTaken) throw lockedBy('was taken by another process at the same moment')
+    if (found !== undefined) await rename(draft, path)
+  } finally {
+    await replacing.release()
+  }
+
+  function lockedBy(whom: string): LockedError {
+    return new LockedError(`${path} ${whom}`, {suggestion: 'Wait for that run to end'})
+  }
 }
 
 /** A hard link either appears with its content or not at all, and never replaces anything. */
@@ -55,25 +71,20 @@ async function linked(draft: string, path: string): Promise<boolean> {
   }
 }
 
-/** Of two that found the same stale lock, the second may have moved the first one's new lock aside: then it puts it back. */
-async function removeStale(path: string, found: string, draft: string): Promise<void> {
-  const aside = `${draft}.stale`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+/** Undefined: it was released in the meantime. */
+async function contentOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
     throw error
-  }
-
-  if ((await readFile(aside, 'utf8')) !== found) await linked(aside, path)
-  await rm(aside, {force: true})
+  })
 }
 
+/** Undefined: no lock of ours, or one that a power cut left empty. */
 function parseHolder(text: string): Holder | undefined {
   try {
     return JSON.parse(text) as Holder
   } catch {
-    return undefined // released in the meantime, or no lock of ours
+    return undefined
   }
 }
 

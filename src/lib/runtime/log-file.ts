@@ -16,8 +16,8 @@ export function openLogFile(path: string, maxBytes: number, backups: number): Lo
 
   return {
     write(line) {
-      if (file.bytes > 0 && file.bytes + Buffer.byteLength(line) > maxBytes) rotate()
       try {
+        if (file.bytes > 0 && file.bytes + Buffer.byteLength(line) > maxBytes) rotate()
         file.bytes += writeSync(file.descriptor, line)
       } catch (cause) {
         throw new IoError(`writing to the log file ${path} failed: ${(cause as Error).message}`, {cause})
@@ -37,12 +37,12 @@ export function openLogFile(path: string, maxBytes: number, backups: number): Lo
   }
 
   function rotate() {
-    closeSync(file.descriptor)
-    rmSync(`${path}.${backups}`, {force: true})
+    const full = file.descriptor
     for (let number = backups - 1; number > 0; number--) renameIfThere(`${path}.${number}`, `${path}.${number + 1}`)
     if (backups > 0) renameIfThere(path, `${path}.1`)
     else rmSync(path, {force: true})
     file = open()
+    closeSync(full) // not before: where a step fails, the old file is still there to write to
   }
 }
 

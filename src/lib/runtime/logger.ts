@@ -1,6 +1,7 @@
 import {pino} from 'pino'
 import type {LogEvent, Logger} from '../core/types.ts'
 import type {LogLevel} from './log-level.ts'
+import {redactJson} from '../format/redact-json.ts'
 import {LOG_LEVELS} from './log-level.ts'
 
 export interface LoggerOptions {
@@ -19,7 +20,7 @@ export interface LoggerOptions {
 /** Events with fields, as JSON or as a line to read: `warn  field.skipped  name=Foo reason="not a number"`. */
 export function createLogger({level, format, outputs, redact, now, paint = (_, text) => text}: LoggerOptions): Logger {
   const write = (line: string) => {
-    const masked = redact(line)
+    const masked = format === 'json' ? redactJson(line, redact) : redact(line)
     for (const output of outputs) output(masked)
   }
 
@@ -55,10 +56,17 @@ function prettyLine(level: string, event: string, fields: Readonly<Record<string
   return `${[level, message === undefined ? event : `${event}: ${prettyText(message)}`, ...pairs].join(' ')}\n`
 }
 
-const prettyText = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+const prettyText = (value: unknown) => (typeof value === 'string' ? printable(value) : toJson(value))
 
 /** A line stays one line, whatever the data holds. */
 function prettyValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))
-  return /^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text)
+  const text = typeof value === 'string' ? value : toJson(value)
+  return /^[\w./:@+-]+$/.test(text) ? text : printable(JSON.stringify(text))
 }
+
+/** Text of others may hold line breaks, and sequences that a terminal obeys. */
+const printable = (text: string) =>
+  text.replaceAll('\n', '\\n').replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+const toJson = (value: unknown) =>
+  JSON.stringify(value, (_, part: unknown) => (typeof part === 'bigint' ? String(part) : part)) ?? String(value)

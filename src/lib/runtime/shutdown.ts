@@ -11,14 +11,14 @@ export interface Shutdown {
   dispose(): void
 }
 
-type SignalEmitter = Pick<NodeJS.EventEmitter, 'on' | 'off'>
+export type SignalEmitter = Pick<NodeJS.EventEmitter, 'on' | 'off'>
 
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 export const isDrainTimeout = (message: string) => message.startsWith('not drained')
 
 /** The first signal stops and starts the drain deadline; the second, or the deadline, aborts. */
-export function listenForSignals(drainMilliseconds: number, clock: Clock, emitter: SignalEmitter = process): Shutdown {
+export function listenForSignals(drainMilliseconds: number, clock: Clock, emitter: SignalEmitter): Shutdown {
   const [stop, abort, disposed] = [new AbortController(), new AbortController(), new AbortController()]
   let first: NodeJS.Signals | undefined
 

@@ -5,7 +5,7 @@ export interface Vitals {
   readonly ledger: Ledger
   /** Milliseconds since the epoch. */
   readonly startedAt: number
-  /** When a batch was last settled, or the run became connected. */
+  /** When a batch was last settled. */
   readonly settledAt: number | undefined
   /** How long batches took from their first attempt to their acknowledgement, in milliseconds; kept until the next look. */
   takeLatencies(): readonly number[]

@@ -19,6 +19,7 @@ Where the engine has no build for the machine, the events and their line protoco
       folder: values.output,
       rows: values.rows,
       program: [process.execPath, process.argv[1]!],
+      environment: process.env,
       name: process.env['npm_lifecycle_event'] === 'demo' ? 'npx ucs' : 'ucs',
       say: (line) => {
         if (!values.json && !values.quiet) this.print(line)

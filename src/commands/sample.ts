@@ -1,9 +1,9 @@
 import {string as stringArg} from '@oclif/core/args'
-import {createWriteStream} from 'node:fs'
 import {BaseCommand} from '../lib/cli/base-command.ts'
-import {integer, oneOf, text, valueFlag} from '../lib/cli/flag.ts'
+import {integer, text, valueFlag} from '../lib/cli/flag.ts'
+import {writeSample} from '../lib/cli/write-sample.ts'
+import {UsageError} from '../lib/errors.ts'
 import {sampleLines, SAMPLE_KINDS} from '../lib/jobs/sample-data.ts'
-import {createLinesSink} from '../lib/sinks/lines.ts'
 
 export default class Sample extends BaseCommand {
   static override summary = 'Print synthetic data in the format of a sensor or a SWaT export.'
@@ -32,19 +32,10 @@ export default class Sample extends BaseCommand {
 
   async run(): Promise<void> {
     const {values, args, report} = await this.start(Sample)
-    const kind = oneOf(SAMPLE_KINDS)(args['kind'] ?? '')
-    const toStdout = values.output === '-'
-    const output = toStdout ? process.stdout : createWriteStream(values.output)
-    const sink = createLinesSink<string>({
-      output,
-      name: toStdout ? 'standard output' : values.output,
-      toText: (line) => line,
-      prints: false,
-    })
-    for (const lines of sampleLines(kind, values.rows, values.seed))
-      await sink.send(lines, {token: '', signal: new AbortController().signal})
-    if (!toStdout) await new Promise<void>((resolve) => output.end(resolve))
+    const kind = SAMPLE_KINDS.find((candidate) => candidate === args['kind']?.toLowerCase())
+    if (!kind) throw new UsageError(`KIND: expected ${SAMPLE_KINDS.join(' or ')}`)
+    await writeSample(values.output, sampleLines(kind, values.rows, values.seed))
     report.own['rows'] = () => values.rows
-    this.finish(toStdout ? '' : `wrote ${values.rows} rows to ${values.output}`)
+    this.finish(values.output === '-' ? '' : `wrote ${values.rows} rows to ${values.output}`)
   }
 }

@@ -1,10 +1,17 @@
 import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
+import {variableNames} from '../../src/lib/runtime/config.ts'
 import {temporaryFolder, ucs} from './cli.ts'
 
 interface Manifest {
-  readonly commands: Readonly<Record<string, {readonly id: string; readonly flags: Readonly<Record<string, unknown>>}>>
+  readonly commands: Readonly<Record<string, {readonly id: string; readonly flags: Readonly<Record<string, ManifestFlag>>}>>
+}
+
+interface ManifestFlag {
+  readonly aliases?: readonly string[]
+  readonly default?: unknown
+  readonly env?: string
 }
 
 const manifest = JSON.parse(readFileSync(new URL('../../oclif.manifest.json', import.meta.url), 'utf8')) as Manifest
@@ -16,8 +23,20 @@ describe('every command', () => {
     expect(code).toBe(0)
     expect(stdout).toContain('USAGE')
     expect(stdout).toContain('EXAMPLES')
-    const command = words.join('_').replaceAll('-', '_').toUpperCase()
-    expect(stdout).toContain(`UCS_${command}_LOG_LEVEL, UCS_LOG_LEVEL, LOG_LEVEL`)
+    expect(stdout).toContain(`UCS_${words.join('_').replaceAll('-', '_').toUpperCase()}_LOG_LEVEL, UCS_LOG_LEVEL, LOG_LEVEL`)
+  })
+
+  it.each(commands)('%s names in its help the default, the aliases and all variables of each flag', async (...words) => {
+    const {stdout} = await ucs([...words, '--help'])
+    const help = stdout.replaceAll(/\s+/g, ' ')
+    const {flags} = manifest.commands[words.join(':')]!
+    for (const [name, {aliases = [], env, ...flag}] of Object.entries(flags)) {
+      const settings = {name, aliases, variables: env?.split(', ') ?? []}
+      expect(help).toContain(`--${name} ${variableNames(settings, words.join(' ')).join(', ')}`)
+      for (const alias of aliases) expect(help).toContain(`--${alias} means the same`)
+      if (typeof flag.default === 'string')
+        expect(help).toMatch(new RegExp(`--${name}=\\S+ \\[default: ${RegExp.escape(flag.default)}[,\\]]`))
+    }
   })
 
   it.each(commands)('%s exits 2 on an unknown flag and names the nearest', async (...words) => {
@@ -89,19 +108,40 @@ describe('secrets', () => {
     expect(stdout).toMatch(/^token +\*\*\* +\.env INFLUX_TOKEN$/m)
     expect(stdout).toMatch(/^kafka-password +\*\*\* +config file ucs.yaml:2:3$/m)
   })
+
+  it('are not seen in what only sounds like one, so that results and errors stay readable', async () => {
+    const env = {ALLOW_EMPTY_PASSWORD: 'true', INFLUX_TOKEN: '1594', UCS_KAFKA_PASSWORD_FILE: 'none.txt'}
+    const sample = await ucs(['sample', 'sensors', '--rows', '1594', '--output', 'a.csv', '--json'], {env})
+    expect(sample.json()).toMatchObject({ok: true, rows: 1594})
+    const {stderr} = await ucs(['kafka-to-influx', '--until-end', '--kafka-sasl', 'plain', '--kafka-username', 'x'], {env})
+    expect(stderr).toContain('there is no file none.txt')
+  })
 })
 
 describe('the program', () => {
-  it('exits 2 on an unknown command, and repeats no more than its name', async () => {
-    const {code, stderr} = await ucs(['kafka-to-inflx', 'S3cret'])
-    expect(code).toBe(2)
-    expect(stderr).toBe('error: there is no command "kafka-to-inflx"\n  try: Did you mean ucs kafka-to-influx?\n')
+  it.each<[args: string[], message: string, suggestion: string]>([
+    [['kafka-to-inflx', 'S3cret'], 'there is no command "kafka-to-inflx"', 'Did you mean ucs kafka-to-influx?'],
+    [['kafka-to-inflx', '--token', 'S3cret'], 'there is no command "kafka-to-inflx"', 'Did you mean ucs kafka-to-influx?'],
+    [['quite-something-else'], 'there is no command "quite-something-else"', 'ucs --help lists the commands'],
+    [['produce', 'S3cret'], 'there is an argument too many after produce', 'ucs produce --help'],
+    [['config', 'shwo'], 'there is no such command of ucs config', 'Did you mean ucs config show?'],
+    [['config', 'S3cret'], 'there is no such command of ucs config', 'ucs config --help lists the commands'],
+    [['help', 'produec'], 'there is no command "produec"', 'Did you mean ucs produce?'],
+    [['produec', '--help'], 'there is no command "produec"', 'Did you mean ucs produce?'],
+    [['--token', 'S3cret', 'produce'], 'a command comes before its flags', 'ucs --help lists the commands'],
+  ])('exits 2 on %j, and repeats no more than a name', async (args, message, suggestion) => {
+    const {code, stdout, stderr} = await ucs(args)
+    expect({code, stdout, stderr}).toEqual({code: 2, stdout: '', stderr: `error: ${message}\n  try: ${suggestion}\n`})
   })
 
-  it('prints one object for an unknown command with --json', async () => {
-    const result = await ucs(['produec', '--json'])
-    expect(result.code).toBe(2)
-    expect(result.json().error).toMatchObject({code: 'USAGE'})
+  it.each<[args: string[], env: Record<string, string>]>([
+    [['produec', '--json'], {}],
+    [['produec'], {UCS_JSON: 'true'}],
+    [['--json'], {}],
+  ])('prints one object for %j %j', async (args, env) => {
+    const result = await ucs(args, {env})
+    expect({code: result.code, stderr: result.stderr}).toEqual({code: 2, stderr: ''})
+    expect(result.json()).toMatchObject({ok: false, exitCode: 2, error: {code: 'USAGE'}})
   })
 
   it('prints its version', async () => {

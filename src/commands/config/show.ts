@@ -3,8 +3,10 @@ import type {FlagSet} from '../../lib/cli/flag.ts'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {shownValues} from '../../lib/cli/config-values.ts'
 import {toggleFlag} from '../../lib/cli/flag.ts'
-import {unknownCommand} from '../../lib/cli/unknown-command.ts'
+import {generalFlags} from '../../lib/cli/flags.ts'
 import {formatTable} from '../../lib/cli/table.ts'
+import {firstWords} from '../../lib/cli/typed.ts'
+import {unknownCommand} from '../../lib/cli/unknown-command.ts'
 
 export default class ConfigShow extends BaseCommand {
   static override summary = 'Print the values that a command would run with.'
@@ -24,7 +26,9 @@ Values come from, strongest first: flag, environment, --env-file, --config, ./.e
 
   async run(): Promise<void> {
     const {name, flags} = await this.targetCommand()
-    const {values, given, report} = await this.start({flags: {...ConfigShow.flags, ...flags}}, name)
+    const {values, report, log} = await this.start(ConfigShow, flags)
+    const {given, warnings} = await this.resolve(flags, name)
+    for (const message of warnings) log.warn('config.replaced', {message})
     const shown = shownValues(flags, given)
     report.own['values'] = () => Object.fromEntries(shown.map(({flag, ...rest}) => [flag, rest]))
     if (values.json) return this.finish()
@@ -32,14 +36,12 @@ Values come from, strongest first: flag, environment, --env-file, --config, ./.e
     this.print(await formatTable(['flag', 'value', ...(values.origin ? ['origin'] : [])], rows))
   }
 
-  /** The command whose name the words begin with; its flags are known before ours are parsed. */
+  /** The command that the words name; its flags have to be known before anything is parsed. */
   private async targetCommand(): Promise<{name: string; flags: FlagSet}> {
-    const words = this.argv.filter(
-      (word, index) => !word.startsWith('-') && this.argv.slice(0, index).every((before) => !before.startsWith('-')),
-    )
-    if (words.length === 0) return {name: this.commandName(), flags: {}} // the parser says what is missing
-    const found = this.config.commands.find(({id}) => words.join(':') === id)
-    if (!found) throw unknownCommand(words[0]!, this.config.commandIDs) // what follows may be a secret
+    const words = firstWords(this.argv, {...generalFlags, ...ConfigShow.flags})
+    if (words.length === 0) return {name: this.commandName(), flags: {}} // the parser says what is wrong
+    const found = this.config.commands.find(({id}) => id === words.join(':'))
+    if (!found) throw unknownCommand(words.join(':'), this.config.commandIDs)
     const {flags, baseFlags} = await found.load()
     return {name: found.id.replaceAll(':', ' '), flags: {...baseFlags, ...flags} as unknown as FlagSet}
   }

@@ -1,10 +1,12 @@
 import {Command} from '@oclif/core/command'
-import {isatty} from 'node:tty'
 import type {Ledger, Logger} from '../core/types.ts'
+import type {CommandSettings, Configuration, Given} from '../runtime/config.ts'
 import type {FlagSet, Values} from './flag.ts'
+import type {RunLog} from './log.ts'
 import type {Settings} from './settings.ts'
 import type {Typed} from './typed.ts'
 import {ReaderGoneError, UsageError} from '../errors.ts'
+import {redactJson} from '../format/redact-json.ts'
 import {redactor} from '../format/redact.ts'
 import {resolveConfiguration} from '../runtime/config.ts'
 import {toSetting} from './flag.ts'
@@ -40,57 +42,66 @@ export abstract class BaseCommand extends Command {
 
   readonly #begunAt = performance.now()
   readonly #report: RunReport = {own: {}, notes: []}
+  #typed: Typed['flags'] = new Map()
+  #secrets: readonly string[] = []
   #redact = redactor([])
   #isQuiet = false
   #isJson = false
-  #logFormat: 'pretty' | 'json' | undefined
-  #log: Logger | undefined
-  #closers: (() => void)[] = []
+  #log: RunLog | undefined
 
   /**
    * First in every `run`. Rejects with UsageError for anything that is wrong before anything is started.
-   * `commandName` is whose variables and section of the config file count.
+   * `others` may be typed as well: flags of another command, which `resolve` gives their values.
    */
-  protected async start<F extends FlagSet>(command: {readonly flags: F}, commandName = this.commandName()): Promise<Session<F>> {
+  protected async start<F extends FlagSet>(command: {readonly flags: F}, others: FlagSet = {}): Promise<Session<F>> {
     const flags = {...generalFlags, ...command.flags}
-    this.#isJson = this.wantsJson()
-    this.#redact = redactor(guessSecrets(flags, this.argv, process.env))
-    const typed = await this.parseTyped(flags)
-    const configuration = await resolveConfiguration({
-      command: commandName,
-      settings: Object.entries(flags).map(([name, flag]) => toSetting(name, flag)),
-      typed: typed.flags,
-      environment: process.env,
-      commands: this.knownCommands(),
-      readsConfigFile: true,
-    })
-    const settings = decodeSettings(flags, configuration)
-    this.#redact = redactor([...guessSecrets(flags, this.argv, process.env), ...settings.secrets])
-    const {log, isWatched} = await this.openLog(settings.values, settings.given.get('log-format')?.origin.kind)
-    if (commandName === this.commandName()) refuseTwoOutputs(settings.values)
+    this.mask(guessSecrets({...flags, ...others}, this.argv, process.env))
+    const parsed = await this.parseTyped({...flags, ...others})
+    this.#typed = parsed.flags
+    const {overridden, ...settings} = await this.resolve(flags)
+    const general: Values<typeof generalFlags> = settings.values
+    this.#isJson = general.json
+    this.#isQuiet = general.quiet
+    const {openRunLog} = await import('./log.ts')
+    this.#log = await openRunLog(general, settings.given, (line) => this.#redact(line))
+    refuseTwoOutputs(settings.values, settings.given)
+    const {log, isWatched} = this.#log
     for (const message of settings.warnings) log.warn('config.replaced', {message})
-    for (const message of configuration.overridden) log.info('config.overridden', {message})
-    return {...settings, args: typed.args, log, report: this.#report, isWatched, isQuiet: this.#isQuiet, redact: this.#redact}
+    for (const message of overridden) log.info('config.overridden', {message})
+    const redact = (text: string) => this.#redact(text)
+    return {...settings, args: parsed.args, log, report: this.#report, isWatched, isQuiet: this.#isQuiet, redact}
+  }
+
+  /** The values of a command, with what was typed here. Its secrets are masked from now on. */
+  protected async resolve<F extends FlagSet>(
+    flags: F,
+    command = this.commandName(),
+  ): Promise<Settings<F> & Pick<Configuration, 'overridden'>> {
+    const configuration = await this.configurationOf(flags, command)
+    const settings = decodeSettings(flags, configuration)
+    this.mask(settings.secrets)
+    return {...settings, overridden: configuration.overridden}
   }
 
   /** Standard output is data: a result, or nothing. */
   protected override async finally(error: Error | undefined): Promise<void> {
     await super.finally(error)
-    for (const close of this.#closers) close()
+    this.#log?.close()
   }
 
   protected override async catch(error: unknown): Promise<void> {
     const exitCode = exitCodeOf(error)
     process.exitCode = exitCode
     if (error instanceof ReaderGoneError) return // as quiet as any program whose reader has enough
-    if (this.#isJson || this.wantsJson()) return this.printJson(exitCode, describeError(error))
+    if (!this.#log) this.#isJson = await this.wantsJson()
+    if (this.#isJson) this.printJson(exitCode, describeError(error))
     if (this.#report.ledger) this.say('summary', ledgerText(this.#report.ledger, this.elapsed()))
     this.say('error', errorText(error), describeError(error))
   }
 
   /** Last in every `run`. `summary` is for people, unless they asked for quiet. */
   protected finish(summary?: string): void {
-    if (this.#isJson) return this.printJson(0)
+    if (this.#isJson) this.printJson(0)
     if (this.#isQuiet) return
     const {ledger, notes} = this.#report
     const line = summary ?? (ledger && ledgerText(ledger, this.elapsed()))
@@ -115,6 +126,11 @@ export abstract class BaseCommand extends Command {
     }
   }
 
+  private mask(secrets: readonly string[]): void {
+    this.#secrets = [...this.#secrets, ...secrets]
+    this.#redact = redactor(this.#secrets)
+  }
+
   private elapsed(): number {
     return Math.round(performance.now() - this.#begunAt)
   }
@@ -128,14 +144,29 @@ export abstract class BaseCommand extends Command {
     return (this.id ?? '').replaceAll(':', ' ')
   }
 
-  /** Everything after `--` belongs to somebody else. */
-  private wantsJson(): boolean {
-    const end = this.argv.indexOf('--')
-    const typed = (end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')
-    const own = `UCS_${this.commandName()
-      .replaceAll(/[^a-z0-9]+/gi, '_')
-      .toUpperCase()}_JSON`
-    return typed || /^(true|1|yes|on)$/i.test(process.env[own] ?? process.env['UCS_JSON'] ?? '')
+  private configurationOf(flags: FlagSet, command: string, readsConfigFile = true): Promise<Configuration> {
+    return resolveConfiguration({
+      command,
+      settings: Object.entries(flags).map(([name, flag]) => toSetting(name, flag)),
+      typed: this.#typed,
+      environment: process.env,
+      commands: this.knownCommands(),
+      readsConfigFile,
+    })
+  }
+
+  /** For an error that came before all values were known; another value, or the config file, may be what is wrong. */
+  private async wantsJson(): Promise<boolean> {
+    const end = this.argv.indexOf('--') // everything after it belongs to somebody else
+    if ((end === -1 ? this.argv : this.argv.slice(0, end)).includes('--json')) return true
+    const {json} = generalFlags
+    this.#typed = new Map(['config', 'env-file'].map((name) => [name, wordsAfter(name, this.argv)]))
+    for (const readsConfigFile of [true, false]) {
+      const found = this.configurationOf({json}, this.commandName(), readsConfigFile)
+      if (await found.then((configuration) => decodeSettings({json}, configuration).values.json).catch(() => false)) return true
+    }
+
+    return false
   }
 
   private printJson(exitCode: number, error?: ReturnType<typeof describeError>): void {
@@ -149,54 +180,38 @@ export abstract class BaseCommand extends Command {
       ...Object.fromEntries(Object.entries(own).map(([key, value]) => [key, value()])),
       ...(error ? {error} : {}),
     }
-    process.stdout.write(`${this.#redact(JSON.stringify(result))}\n`)
+    process.stdout.write(`${redactJson(JSON.stringify(result), this.#redact)}\n`)
   }
 
+  /** Under --json standard error gets none of it; a log file gets the last words in any case. */
   private say(event: 'summary' | 'error' | 'note', text: string, fields: object = {message: text}): void {
-    if (this.#logFormat === 'json' && this.#log) this.#log[event === 'error' ? 'error' : 'info'](event, {...fields})
-    else process.stderr.write(`${this.#redact(event === 'summary' ? `${this.commandName()}: ${text}` : text)}\n`)
-  }
-
-  private async openLog(values: Values<typeof generalFlags>, formatOrigin: string | undefined): Promise<{log: Logger; isWatched: boolean}> {
-    const {createLogger} = await import('../runtime/logger.ts')
-    this.#isQuiet = values.quiet
-    this.#isJson ||= values.json
-    const isWatched = isatty(2)
-    const outputs: ((line: string) => void)[] = [(line) => process.stderr.write(line)]
-    if (values['log-file']) {
-      const {openLogFile} = await import('../runtime/log-file.ts')
-      const file = openLogFile(values['log-file'], values['log-max-size'], values['log-backups'])
-      outputs.push((line) => file.write(line))
-      this.#closers.push(() => file.close())
+    const level = event === 'error' ? 'error' : 'info'
+    const {lastWords, file} = this.#log ?? {}
+    if (lastWords && !this.#isJson) lastWords[level](event, {...fields})
+    else if (!this.#isJson) process.stderr.write(`${this.#redact(event === 'summary' ? `${this.commandName()}: ${text}` : text)}\n`)
+    try {
+      file?.[level](event, {...fields})
+    } catch {
+      // the file may be what failed
     }
-
-    const format = values['log-format'] ?? (isWatched ? 'pretty' : 'json')
-    if (formatOrigin !== undefined) this.#logFormat = format
-    const level = values.quiet && values['log-level'] === 'info' ? 'warn' : values['log-level']
-    const paint = isWatched && format === 'pretty' ? (await import('./paint.ts')).paintLevel : undefined
-    this.#log = createLogger({
-      level,
-      format,
-      outputs,
-      redact: (line) => this.#redact(line),
-      now: () => Date.now(),
-      ...(paint ? {paint} : {}),
-    })
-    return {log: this.#log, isWatched}
   }
 
-  private knownCommands(): ReadonlyMap<string, ReadonlySet<string>> {
-    const namesOf = (command: {flags: Record<string, {aliases?: string[]}>}) =>
-      new Set(Object.entries(command.flags).flatMap(([name, {aliases = []}]) => [name, ...aliases]))
+  private knownCommands(): CommandSettings {
+    const namesOf = ({flags}: {flags: Record<string, {aliases?: string[]}>}) =>
+      new Map(Object.entries(flags).flatMap(([name, {aliases = []}]) => [name, ...aliases].map((word) => [word, name] as const)))
     return new Map(this.config.commands.map((command) => [command.id.replaceAll(':', ' '), namesOf(command)]))
   }
 }
 
 /** The result and the data cannot both have standard output. */
-function refuseTwoOutputs(values: Readonly<Record<string, unknown>>): void {
-  const taken = values['dry-run'] === true ? '--dry-run' : values['output'] === '-' ? '--output -' : undefined
-  if (values['json'] === true && taken)
-    throw new UsageError(`--json and ${taken} both write to standard output`, {suggestion: `Leave out one of them`})
+function refuseTwoOutputs(values: Readonly<Record<string, unknown>>, given: ReadonlyMap<string, Given>): void {
+  if (values['json'] !== true) return
+  const toggle = ['dry-run', 'print-ddl'].find((name) => values[name] === true)
+  if (!toggle && values['output'] !== '-') return
+  const isByDefault = !toggle && given.get('output')?.origin.kind === 'default'
+  throw new UsageError(`--json and ${toggle ? `--${toggle}` : '--output -'} both write to standard output`, {
+    suggestion: isByDefault ? 'Name a file with --output' : 'Leave out one of them',
+  })
 }
 
 /** Before anything is resolved: what follows a secret flag, and what its variables hold. */
@@ -206,11 +221,19 @@ function guessSecrets(
   environment: Readonly<Record<string, string | undefined>>,
 ): readonly string[] {
   const secret = Object.entries(flags).filter(([, flag]) => flag.rules.isSecret)
-  const typed = secret.flatMap(([name]) =>
-    argv.flatMap((word, index) =>
-      word === `--${name}` ? [argv[index + 1] ?? ''] : word.startsWith(`--${name}=`) ? [word.slice(name.length + 3)] : [],
-    ),
-  )
-  const held = Object.entries(environment).flatMap(([name, value]) => (/TOKEN|PASSWORD|SECRET|API_KEY/i.test(name) && value ? [value] : []))
+  const typed = secret.flatMap(([name]) => wordsAfter(name, argv))
+  const held = Object.entries(environment).flatMap(([name, value]) => (value && isProbablySecret(name, value) ? [value] : []))
   return [...typed, ...held]
+}
+
+/** The path of a token is none, nor is ALLOW_EMPTY_PASSWORD=true. */
+const isProbablySecret = (variable: string, value: string) =>
+  /TOKEN|PASSWORD|SECRET|API_KEY/i.test(variable) && !/_FILE$/i.test(variable) && !/^(true|false)$/i.test(value)
+
+/** What is probably the value of a flag, where nothing is parsed yet or cannot be. */
+function wordsAfter(flag: string, argv: readonly string[]): readonly string[] {
+  return argv.flatMap((word, index) => {
+    if (word === `--${flag}`) return [argv[index + 1] ?? '']
+    return word.startsWith(`--${flag}=`) ? [word.slice(flag.length + 3)] : []
+  })
 }

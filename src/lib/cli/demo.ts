@@ -3,12 +3,13 @@ import {once} from 'node:events'
 import {createWriteStream} from 'node:fs'
 import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
+import {pipeline} from 'node:stream/promises'
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {JsonResult} from './report.ts'
 import {IoError, UsageError} from '../errors.ts'
 import {sampleLines} from '../jobs/sample-data.ts'
-import {createLinesSink} from '../sinks/lines.ts'
 import {formatTable} from './table.ts'
+import {writeSample} from './write-sample.ts'
 
 export interface DemoOptions {
   /** Where everything goes. */
@@ -16,6 +17,7 @@ export interface DemoOptions {
   readonly rows: number
   /** How to start this program again: its executable and first arguments. */
   readonly program: readonly [string, ...string[]]
+  readonly environment: Readonly<Record<string, string | undefined>>
   /** How a person starts it: "ucs", or "npx ucs" where it is not installed. */
   readonly name: string
   say(line: string): void
@@ -29,6 +31,11 @@ export interface DemoResult {
 }
 
 const SEED = 1
+const CSV = 'sensor_data.csv'
+const ENGINE = 'clickhouse'
+const PRODUCE = ['produce', '--file', CSV, '--device', 'all', '--rows', 'all', '--pause', '0', '--output', '-', '--quiet']
+const TO_ENGINE = ['kafka-to-clickhouse', '--input', '-', '--embedded', ENGINE, '--json', '--quiet']
+const TO_LINES = ['kafka-to-influx', '--preset', 'sensors', '--input', '-', '--dry-run', '--quiet']
 
 /**
  * The seed's scenario without a server: a synthetic CSV, its events down a pipe, and rows in the embedded engine.
@@ -39,24 +46,21 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   await mkdir(folder, {recursive: true}).catch((cause: Error) => {
     throw new IoError(`cannot make the folder ${folder}: ${cause.message}`, {cause})
   })
-  const csv = join(folder, 'sensor_data.csv')
-  await writeSample(csv, rows)
+  const [csv, data] = [join(folder, CSV), join(folder, ENGINE)]
+  await writeSample(csv, sampleLines('sensors', rows, SEED))
   say(`1  ${csv}: ${rows} synthetic readings of three devices`)
-  const produce = ['produce', '--file', csv, '--device', 'all', '--rows', 'all', '--pause', '0', '--output', '-', '--quiet']
 
-  const data = join(folder, 'clickhouse')
   const client = await openEngine(data).catch((error: unknown) => {
     if (!(error instanceof UsageError)) throw error
     say(`   ${error.message}: files instead`)
     return undefined
   })
-  if (!client) return withoutEngine(options, produce)
+  if (!client) return withoutEngine(options)
 
   await client.command('DROP TABLE IF EXISTS `default`.`sensor_data`', signal)
   await client.close()
   say('2  ucs produce … --output - | ucs kafka-to-clickhouse --input - --embedded …')
-  const consume = ['kafka-to-clickhouse', '--input', '-', '--embedded', data, '--json', '--quiet']
-  const {ledger} = await pipe(options.program, produce, consume)
+  const {ledger} = JSON.parse(await pipe(options, PRODUCE, TO_ENGINE)) as JsonResult
   say(`3  ledger: read ${ledger?.read} written ${ledger?.written} rejected ${ledger?.rejected}`)
   say(await deviceTable(data, signal))
   say(`4  the data lies in ${data}; try next:`)
@@ -66,51 +70,46 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   return {engine: 'embedded', folder, ledger}
 }
 
-async function writeSample(path: string, rows: number): Promise<void> {
-  const output = createWriteStream(path)
-  const sink = createLinesSink<string>({output, name: path, toText: (line) => line, prints: false})
-  for (const lines of sampleLines('sensors', rows, SEED)) await sink.send(lines, {token: '', signal: new AbortController().signal})
-  output.end()
-  await once(output, 'close')
-}
-
 async function openEngine(folder: string): Promise<ClickHouse> {
   const {openEmbeddedClickHouse} = await import('../clients/clickhouse-embedded.ts')
   return openEmbeddedClickHouse(folder)
 }
 
-async function withoutEngine({folder, program, name, say}: DemoOptions, produce: readonly string[]): Promise<DemoResult> {
+async function withoutEngine(options: DemoOptions): Promise<DemoResult> {
+  const {folder, name, say} = options
   const [events, points] = [join(folder, 'events.ndjson'), join(folder, 'points.lp')]
-  await pipe(program, produce, undefined, events)
+  await pipe(options, PRODUCE, undefined, events)
   say(`2  ${events}: the events as they would go to Kafka`)
-  const {ledger} = await pipe(program, produce, ['kafka-to-influx', '--preset', 'sensors', '--input', '-', '--dry-run', '--quiet'], points)
+  await pipe(options, PRODUCE, TO_LINES, points)
   say(`3  ${points}: the same as line protocol for InfluxDB`)
   say('4  try next:')
   say(`   head -2 ${events} ${points}`)
   say(`   ${name} sample swat --rows 86400 --output swat.csv`)
   say(`   ${name} kafka-to-clickhouse --print-ddl`)
-  return {engine: 'none', folder, ledger}
+  return {engine: 'none', folder, ledger: undefined}
 }
 
-/** Runs one or two of our own commands, the second reading what the first prints. Its result is JSON, unless its output goes to a file. */
-async function pipe(
-  [node, ...start]: readonly [string, ...string[]],
-  first: readonly string[],
-  second?: readonly string[],
-  file?: string,
-): Promise<Partial<JsonResult>> {
-  const producer = spawn(node, [...start, ...first], {stdio: ['ignore', 'pipe', 'inherit']})
-  const consumer = second && spawn(node, [...start, ...second], {stdio: [producer.stdout, 'pipe', 'inherit']})
+/** Runs one or two of our own commands in the folder, the second reading what the first prints. What the last one prints is returned, or goes to a file. */
+async function pipe(options: DemoOptions, first: readonly string[], second?: readonly string[], file?: string): Promise<string> {
+  const [node, ...start] = options.program
+  const own = {cwd: options.folder, env: onlyNeeded(options.environment)}
+  const producer = spawn(node, [...start, ...first], {...own, stdio: ['ignore', 'pipe', 'inherit']})
+  const consumer = second && spawn(node, [...start, ...second], {...own, stdio: [producer.stdout, 'pipe', 'inherit']})
   if (consumer) producer.stdout.destroy() // the consumer has it now; held open here, a producer would outlive its reader
   const output = (consumer ?? producer).stdout
-  const text = file === undefined ? readAll(output) : writeAll(output, file)
-  const codes = await Promise.all(
-    [producer, ...(consumer ? [consumer] : [])].map(async (child) => (await once(child, 'close'))[0] as number | null),
-  )
-  const failed = codes.find((code) => code !== 0)
-  if (failed !== undefined) throw new IoError(`a part of the demo ended with exit code ${failed}: what it said stands above`)
-  const printed = await text
-  return printed === '' ? {} : (JSON.parse(printed) as JsonResult)
+  const [text, ...codes] = await Promise.all([
+    file === undefined ? readAll(output) : writeAll(output, file),
+    ...[producer, ...(consumer ? [consumer] : [])].map(async (child) => (await once(child, 'close'))[0] as number | null),
+  ])
+  const failed = codes.findLast((code) => code !== 0) // a producer fails as well whose consumer went away
+  if (failed === undefined) return text
+  throw new IoError(`a part of the demo ended with exit code ${failed}: ${reasonIn(text) ?? 'what it said stands above'}`)
+}
+
+/** What a process needs to run. A variable of the user's, or an .env, must not change what the demo shows. */
+function onlyNeeded(environment: DemoOptions['environment']): NodeJS.ProcessEnv {
+  const isNeeded = /^(PATH|HOME|USERPROFILE|SYSTEMROOT|TE?MP|TMPDIR|NODE_\w+|LD_\w+|DYLD_\w+)$/i
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => isNeeded.test(name)))
 }
 
 async function readAll(output: AsyncIterable<Buffer | string>): Promise<string> {
@@ -120,8 +119,15 @@ async function readAll(output: AsyncIterable<Buffer | string>): Promise<string> 
 }
 
 async function writeAll(output: NodeJS.ReadableStream, file: string): Promise<string> {
-  await once(output.pipe(createWriteStream(file)), 'close')
+  await pipeline(output, createWriteStream(file)).catch((cause: Error) => {
+    throw new IoError(`writing to ${file} failed: ${cause.message}`, {cause})
+  })
   return ''
+}
+
+/** A command with --json says on standard output why it failed. */
+function reasonIn(printed: string): string | undefined {
+  return printed.startsWith('{') ? (JSON.parse(printed) as JsonResult).error?.message : undefined
 }
 
 async function deviceTable(folder: string, signal: AbortSignal): Promise<string> {

@@ -42,7 +42,7 @@ export function valueFlag<T>(decode: Decoder<T>, options: Common & {readonly fal
 export function valueFlag<T>(decode: Decoder<T>, options: Common): Flag<T | undefined>
 export function valueFlag<T>(decode: Decoder<T>, options: Common & {readonly fallback?: string}): Flag<T | undefined> {
   const rules: FlagRules<T | undefined> = {
-    decode: (texts) => (texts === undefined ? undefined : decode(texts.at(-1)!)),
+    decode: (texts) => (texts === undefined ? undefined : decode(theOnly(texts))),
     ...common(options, options.fallback),
   }
   return Object.assign(stringFlag({...display(options), ...(options.fallback === undefined ? {} : {default: options.fallback})}), {rules})
@@ -60,10 +60,17 @@ export function listFlag<T>(decode: Decoder<T>, options: Common): Flag<readonly 
 export function toggleFlag(options: Common & {readonly isOnByDefault?: boolean}): Flag<boolean> {
   const {isOnByDefault = false} = options
   const rules: FlagRules<boolean> = {
-    decode: (texts) => decodeBoolean(texts!.at(-1)!),
+    decode: (texts) => decodeBoolean(theOnly(texts!)),
     ...common(options, String(isOnByDefault)),
   }
   return Object.assign(booleanFlag({...display(options), allowNo: isOnByDefault}), {rules})
+}
+
+/** A list in a config file may hold several. */
+function theOnly(texts: readonly string[]): string {
+  const [only, ...others] = texts
+  if (others.length > 0) throw new UsageError('expected one value')
+  return only!
 }
 
 function common({variables = [], isSecret = false, lenientVariable}: Common, fallback: string | undefined) {

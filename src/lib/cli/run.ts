@@ -1,26 +1,56 @@
 import {enableCompileCache} from 'node:module'
 import {fileURLToPath} from 'node:url'
+import {IoError, UcsError} from '../errors.ts'
+import {errorText, exitCodeOf} from './report.ts'
 
 /** Where the program begins. Never resolves: the process ends with the command's exit code. */
 export async function run({ignoreManifest = false} = {}): Promise<void> {
   enableCompileCache()
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`${errorText(error)}\n`)
+    process.exit(exitCodeOf(error))
+  })
   process.once('beforeExit', () => {
     process.stderr.write('error: nothing is left to wait for, and the command is not done\n  this is a bug in ucs: please report it\n')
     process.exit(1)
   })
-  const {run: runCommand} = await import('@oclif/core/run')
+  const [{run: runCommand}] = await Promise.all([import('@oclif/core/run'), import('@oclif/core/command')])
+  const outputs = watchOutputs()
   const root = fileURLToPath(new URL('../../..', import.meta.url))
   const typed = process.argv.slice(2)
   const args = typed[0] === 'help' ? [...typed.slice(1), '--help'] : typed
   try {
     await runCommand(args, {root, ignoreManifest})
   } catch (error) {
+    if (error instanceof UcsError) {
+      // of help: a command tells its own
+      process.stderr.write(`${errorText(error)}\n`)
+      process.exit(error.exitCode)
+    }
+
     const {handle} = await import('@oclif/core/handle')
     await handle(error as Error)
   }
 
   await flushed(process.stdout)
+  await new Promise(setImmediate) // the event of a failed write comes after the write
+  outputs.check()
   process.exit()
+}
+
+/** A write that failed is an event. oclif would throw it, and end the process with a stack trace. */
+function watchOutputs(): {check(): void} {
+  let failure: NodeJS.ErrnoException | undefined
+  process.stdout.removeAllListeners('error').on('error', (error: NodeJS.ErrnoException) => (failure ??= error))
+  process.stderr.on('error', () => {}) // there is nobody left to tell
+  return {
+    check() {
+      if (!failure || failure.code === 'EPIPE' || process.exitCode) return
+      const error = new IoError(`writing to standard output failed: ${failure.message}`)
+      process.stderr.write(`${errorText(error)}\n`)
+      process.exitCode = error.exitCode
+    },
+  }
 }
 
 /** Where writes are not synchronous, the last of them has to leave before the process ends; a reader that is gone takes nothing. */

@@ -1,6 +1,7 @@
 import type {Configuration, Given} from '../runtime/config.ts'
 import type {Flag, FlagSet, Values} from './flag.ts'
 import {UcsError, UsageError} from '../errors.ts'
+import {ORIGINS} from '../runtime/config.ts'
 import {toSetting} from './flag.ts'
 
 /** The values of a command's flags, and where each came from. */
@@ -16,32 +17,30 @@ export interface Settings<F extends FlagSet> {
 /** Turns texts into values. Throws UsageError that names the flag or variable of the first bad one. */
 export function decodeSettings<F extends FlagSet>(flags: F, configuration: Configuration): Settings<F> {
   const warnings: string[] = []
-  const values = Object.entries(flags).map(([name, flag]) => [name, decode(name, flag, configuration.values.get(name), warnings)])
-  return {
-    values: Object.fromEntries(values) as Values<F>,
-    given: configuration.values,
-    warnings,
-    secrets: secretsOf(flags, configuration),
+  const given = new Map(configuration.values)
+  const values = Object.entries(flags).map(([name, flag]) => [name, decode(name, flag)])
+  return {values: Object.fromEntries(values) as Values<F>, given, warnings, secrets: secretsOf(flags, configuration)}
+
+  function decode(name: string, {rules}: Flag<unknown>): unknown {
+    const own = given.get(name)
+    try {
+      return rules.decode(own?.texts)
+    } catch (error) {
+      if (!(error instanceof UcsError) || !own) throw error
+      const {kind, name: origin} = own.origin
+      const shown = rules.isSecret ? '' : `, not "${own.texts.join(' ')}"`
+      const sentence = `${kind === 'flag' ? `--${name}` : origin}: ${error.message}${shown}`
+      if (origin !== rules.lenientVariable) throw new UsageError(sentence, {cause: error, suggestion: error.suggestion})
+      warnings.push(`${sentence}; using ${rules.fallback}`)
+      given.set(name, {texts: [rules.fallback!], origin: {kind: 'default', name: 'default'}})
+      return rules.decode([rules.fallback!])
+    }
   }
 }
 
-export function secretsOf(flags: FlagSet, configuration: Configuration): readonly string[] {
+function secretsOf(flags: FlagSet, configuration: Configuration): readonly string[] {
   const secret = Object.entries(flags).filter(([, flag]) => flag.rules.isSecret)
   return secret.flatMap(([name, flag]) => configuration.everyText(toSetting(name, flag)))
-}
-
-function decode(name: string, {rules}: Flag<unknown>, given: Given | undefined, warnings: string[]): unknown {
-  try {
-    return rules.decode(given?.texts)
-  } catch (error) {
-    if (!(error instanceof UcsError) || !given) throw error
-    const {kind, name: origin} = given.origin
-    const shown = rules.isSecret ? '' : `, not "${given.texts.join(' ')}"`
-    const sentence = `${kind === 'flag' ? `--${name}` : origin}: ${error.message}${shown}`
-    if (origin !== rules.lenientVariable) throw new UsageError(sentence, {cause: error, suggestion: error.suggestion})
-    warnings.push(`${sentence}; using ${rules.fallback}`)
-    return rules.decode([rules.fallback!])
-  }
 }
 
 /**
@@ -49,10 +48,9 @@ function decode(name: string, {rules}: Flag<unknown>, given: Given | undefined, 
  * Two of the same origin are a mistake.
  */
 export function strongestOf(given: ReadonlyMap<string, Given>, names: readonly string[]): string | undefined {
-  const strength = ['flag', 'environment', 'env file', 'config file', '.env', 'default']
   const present = names.flatMap((name) => {
     const kind = given.get(name)?.origin.kind
-    return kind === undefined ? [] : [{name, rank: strength.indexOf(kind)}]
+    return kind === undefined ? [] : [{name, rank: ORIGINS.indexOf(kind)}]
   })
   const [first, second] = present.sort((a, b) => a.rank - b.rank)
   if (first && second && first.rank === second.rank) throw new UsageError(`--${first.name} and --${second.name} exclude each other`)

@@ -1,5 +1,6 @@
-import type {BatchLimits, DeadLetter, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
+import type {BatchLimits, Clock, DeadLetter, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
 import type {HealthServer} from '../runtime/health.ts'
+import type {SignalEmitter} from '../runtime/shutdown.ts'
 import type {Vitals} from '../runtime/vitals.ts'
 import type {Session} from './base-command.ts'
 import type {FlagSet, Values} from './flag.ts'
@@ -37,6 +38,15 @@ export interface StreamOptions {
   readonly retryForMilliseconds: number | undefined
   readonly shutdownMilliseconds: number
 }
+
+/** What a run is given by the machine it runs on; tests pass a fake. */
+export interface Machine {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly signals: SignalEmitter
+}
+
+const MACHINE: Machine = {clock: systemClock, random: Math.random, signals: process}
 
 const ONE_SHOT_PATIENCE_MILLISECONDS = 300_000
 const PAUSE_MILLISECONDS = 30_000
@@ -76,13 +86,14 @@ export const batchLimits = (values: Values<ReturnType<typeof batchFlags>>): Batc
  * the exit code; resolves when all that was read is settled and nothing was rejected, or when an endless run was drained.
  */
 export async function runStream<F extends FlagSet, I, O>(
-  session: Session<F>,
+  session: Pick<Session<F>, 'log' | 'report' | 'redact' | 'isWatched' | 'isQuiet'>,
   options: StreamOptions,
   plan: (runtime: Runtime, policy: RetryPolicy) => Promise<StreamPlan<I, O>>,
+  {clock, random, signals}: Machine = MACHINE,
 ): Promise<void> {
   const {log, report} = session
-  const shutdown = listenForSignals(options.shutdownMilliseconds, systemClock)
-  const runtime: Runtime = {stop: shutdown.stop, abort: shutdown.abort, clock: systemClock, random: Math.random, log}
+  const shutdown = listenForSignals(options.shutdownMilliseconds, clock, signals)
+  const runtime: Runtime = {stop: shutdown.stop, abort: shutdown.abort, clock, random, log}
   const policy = retryPolicy(options)
   const ledger = createLedger()
   let parts: StreamPlan<I, O> | undefined
@@ -106,14 +117,12 @@ export async function runStream<F extends FlagSet, I, O>(
 
   async function runWatched({lag, isConnected = () => true, ...parts}: StreamPlan<I, O>): Promise<void> {
     let isChecked = false
-    const {vitals, observer} = createVitals({ledger, clock: systemClock, lag: () => lag?.(), isConnected: () => isChecked && isConnected()})
+    const {vitals, observer} = createVitals({ledger, clock, lag: () => lag?.(), isConnected: () => isChecked && isConnected()})
     const isWatched = session.isWatched && !session.isQuiet && !parts.sink.prints
     const progress = await showProgress({ledger, log, isWatched, ...(lag ? {extras: () => ({lag: lag()})} : {})})
-    const health = await serveHealth(options, vitals, session).catch((error: unknown) => {
-      progress.stop()
-      throw error
-    })
+    let health: HealthServer | undefined
     try {
+      health = await serveHealth(options, {vitals, clock}, session)
       isChecked = await isReady(parts.sink)
       if (isChecked) await runPipeline({...parts, retry: policy, observer}, runtime, ledger)
     } catch (error) {
@@ -142,12 +151,12 @@ export async function runStream<F extends FlagSet, I, O>(
 
 async function serveHealth<F extends FlagSet>(
   {command, health}: StreamOptions,
-  vitals: Vitals,
-  {log, redact}: Session<F>,
+  run: {readonly vitals: Vitals; readonly clock: Clock},
+  {log, redact}: Pick<Session<F>, 'log' | 'redact'>,
 ): Promise<HealthServer | undefined> {
   if (!health) return undefined
   const {startHealthServer} = await import('../runtime/health.ts')
-  const server = await startHealthServer({command, vitals, clock: systemClock, redact, ...health})
+  const server = await startHealthServer({command, redact, ...run, ...health})
   log.info('health.listening', {address: server.address})
   return server
 }

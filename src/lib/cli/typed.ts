@@ -25,6 +25,19 @@ export function typedFlags(parsed: Readonly<Record<string, unknown>>): Typed['fl
   return new Map(texts)
 }
 
+/** The words before the first flag, or after flags that are known: what follows a stranger may be its value, and a secret. */
+export function firstWords(argv: readonly string[], known: FlagSet): readonly string[] {
+  let begin = 0
+  while (argv[begin]?.startsWith('--')) {
+    const flag = known[argv[begin]!.slice(2)]
+    if (!flag && !argv[begin]!.includes('=')) throw unknownFlag(argv[begin]!, known, 'Name the command before its flags')
+    begin += flag?.type === 'option' ? 2 : 1
+  }
+
+  const end = argv.findIndex((word, index) => index >= begin && word.startsWith('-'))
+  return argv.slice(begin, end === -1 ? undefined : end)
+}
+
 /** A parser's error without what was typed: a value may be a secret in the wrong place. */
 export function translateParseError(error: unknown, flags: FlagSet): unknown {
   const {flags: unknown, args, message} = error as {flags?: readonly string[]; args?: readonly (string | {name: string})[]; message: string}
@@ -40,9 +53,9 @@ export function translateParseError(error: unknown, flags: FlagSet): unknown {
   return error
 }
 
-function unknownFlag(typed: string, flags: FlagSet): UsageError {
+function unknownFlag(typed: string, flags: FlagSet, otherwise = 'See --help'): UsageError {
   const name = typed.startsWith('--') ? typed.replace(/=.*/s, '') : typed.slice(0, 2)
   const known = Object.entries(flags).flatMap(([flag, {aliases = []}]) => [flag, ...aliases].map((alias) => `--${alias}`))
   const meant = nearest(name, known)
-  return new UsageError(`there is no flag ${name}`, {suggestion: meant ? `Did you mean ${meant}?` : 'See --help'})
+  return new UsageError(`there is no flag ${name}`, {suggestion: meant ? `Did you mean ${meant}?` : otherwise})
 }

@@ -302,6 +302,21 @@ describe('stop, abort, failure', () => {
     await expect(run()).rejects.toBeInstanceOf(AuthError)
   })
 
+  it('tells its observer when records come to wait, and not for those that come behind them', async () => {
+    const seen: string[] = []
+    const {run} = fakePipeline({
+      async *read(_, sleep) {
+        yield numbers(0, 1)
+        yield numbers(1, 1)
+        await sleep(10_000)
+        yield numbers(2, 2)
+      },
+      observer: {waiting: () => seen.push('waiting'), settled: ({messages}) => seen.push(`settled ${messages}`)},
+    })
+    await run()
+    expect(seen).toEqual(['waiting', 'settled 2', 'waiting', 'settled 2'])
+  })
+
   it('tells its observer what was settled, and when', async () => {
     const seen: unknown[] = []
     const {run} = fakePipeline({chunks: [numbers(0, 2)], send: (_, {sleep}) => sleep(40), observer: {settled: (batch) => seen.push(batch)}})

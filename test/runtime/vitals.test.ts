@@ -48,6 +48,27 @@ describe('a run', () => {
     expect(problem()).toContain('stalled: 2 records wait')
   })
 
+  it('is ready when the first record after a quiet hour waits for its batch', () => {
+    const {time, problem, observer, ledger} = run({lag: 0})
+    observer.settled?.({messages: 1, milliseconds: 3})
+    time.now += 3_600_000
+    observer.waiting?.()
+    ledger.unacknowledged = 1
+    expect(problem()).toBeUndefined()
+    time.now += STALL_MILLISECONDS + 1
+    expect(problem()).toContain('stalled: 1 records')
+  })
+
+  it('is ready when it was away from the broker for long, and records wait', () => {
+    const {time, problem, state} = run({lag: 5, isConnected: false})
+    expect(problem()).toBe('not connected')
+    time.now += 3_600_000
+    state.isConnected = true
+    expect(problem()).toBeUndefined()
+    time.now += STALL_MILLISECONDS + 1
+    expect(problem()).toContain('stalled')
+  })
+
   it('is ready again with the next batch', () => {
     const {time, problem, observer} = run({lag: 5})
     time.now += 1e6

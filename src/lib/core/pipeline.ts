@@ -40,6 +40,7 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
 
   async function* countedChunks() {
     for await (const chunk of source.read(reading)) {
+      if (ledger.unacknowledged === 0 && chunk.length > 0) pipeline.observer?.waiting?.()
       ledger.read += chunk.length
       ledger.unacknowledged += chunk.length
       yield chunk

@@ -167,6 +167,8 @@ export interface Pipeline<I, O> {
 }
 
 export interface Observer {
+  /** Messages were read while none was unacknowledged: from now on some wait. */
+  waiting?(): void
   /** A batch is settled and acknowledged. */
   settled?(batch: {readonly messages: number; readonly milliseconds: number}): void
   /** A write failed and will be tried again. */

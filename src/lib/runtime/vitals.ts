@@ -14,6 +14,8 @@ export interface Vitals {
   readonly paused: string | undefined
   lag(): number | undefined
   isConnected(): boolean
+  /** Since when records have waited without any being settled, as far as is known; undefined while nothing waits. */
+  waitingSince(): number | undefined
 }
 
 export interface VitalsOptions {
@@ -29,6 +31,8 @@ const MAX_LATENCIES = 10_000
 /** Vitals that a pipeline keeps up to date through its observer. */
 export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): {vitals: Vitals; observer: Observer} {
   let latencies: number[] = []
+  let connectedAt = isConnected() ? clock.now() : undefined
+  let receivedAt = 0 // what came first of those that wait
   const state = {
     ledger,
     startedAt: clock.now(),
@@ -37,6 +41,11 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
     paused: undefined as string | undefined,
     lag,
     isConnected,
+    waitingSince() {
+      connectedAt = isConnected() ? (connectedAt ?? clock.now()) : undefined
+      if (ledger.unacknowledged + (lag() ?? 0) === 0) return undefined
+      return Math.max(state.settledAt ?? 0, receivedAt, connectedAt ?? state.startedAt)
+    },
     takeLatencies() {
       const taken = latencies
       latencies = []
@@ -44,6 +53,9 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
     },
   }
   const observer: Observer = {
+    waiting() {
+      receivedAt = clock.now()
+    },
     settled({milliseconds}) {
       state.settledAt = clock.now()
       if (latencies.length < MAX_LATENCIES) latencies.push(milliseconds)
@@ -59,13 +71,12 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
   return {vitals: state, observer}
 }
 
-/** Why a run is not ready, or undefined when it is. A quiet topic is ready, a stalled one is not. */
+/** Why a run is not ready, or undefined when it is. A quiet topic is ready, a stalled one is not; what came after a quiet hour has its time. */
 export function notReady(vitals: Vitals, now: number, stallMilliseconds: number): string | undefined {
   if (vitals.paused !== undefined) return `paused: ${vitals.paused}`
+  const since = vitals.waitingSince()
   if (!vitals.isConnected()) return 'not connected'
+  if (since === undefined || now - since <= stallMilliseconds) return undefined
   const waiting = (vitals.lag() ?? 0) + vitals.ledger.unacknowledged
-  const silentFor = now - (vitals.settledAt ?? vitals.startedAt)
-  return waiting > 0 && silentFor > stallMilliseconds
-    ? `stalled: ${waiting} records wait, and none was settled for ${Math.round(silentFor / 1000)} s`
-    : undefined
+  return `stalled: ${waiting} records wait, and none was settled for ${Math.round((now - since) / 1000)} s`
 }

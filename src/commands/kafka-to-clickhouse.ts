@@ -14,7 +14,7 @@ import {
   limitFlags,
   topicFlag,
 } from '../lib/cli/flags.ts'
-import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
+import {endingOfInput, groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
 import {batchLimits, runStream, streamOptions} from '../lib/cli/stream.ts'
 import {timestampParser} from '../lib/format/timestamp.ts'
 import {toRow} from '../lib/transforms/to-row.ts'
@@ -58,6 +58,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
       const {source, lag, isConnected} = await openMessages(values, given, runtime, policy)
       const letters = await openDeadLetters({
         where: values['dead-letter'],
+        isDryRun: values['dry-run'],
         command: this.commandName(),
         describe: (position) => source.describe(position),
         raw: (value) => value as RawMessage,
@@ -74,6 +75,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
         deadLettersAt: () => letters.where(),
         lag,
         isConnected,
+        ending: (error) => endingOfInput(error, values),
       }
     })
     this.finish()

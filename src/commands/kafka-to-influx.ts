@@ -15,7 +15,7 @@ import {
   topicFlag,
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
-import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
+import {endingOfInput, groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
 import {openInfluxSink} from '../lib/cli/influx-sink.ts'
 import {pointFlags, pointTransform} from '../lib/cli/points.ts'
 import {batchLimits, runStream, streamOptions} from '../lib/cli/stream.ts'
@@ -66,6 +66,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
       const sink = await openInfluxSink(values, given, runtime)
       const letters = await openDeadLetters({
         where: values['dead-letter'],
+        isDryRun: values['dry-run'],
         command: this.commandName(),
         describe: (position) => source.describe(position),
         raw: (value) => value as RawMessage,
@@ -82,6 +83,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
         deadLettersAt: () => letters.where(),
         lag,
         isConnected,
+        ending: (error) => endingOfInput(error, values),
       }
     })
     this.finish()

@@ -31,8 +31,10 @@ Where no broker can be reached at the start, the events are printed instead (--n
     report.own['sent'] = () => report.ledger?.written ?? 0
     await runStream(session, streamOptions(this.commandName(), values, false), async (runtime) => {
       const events = await openEvents(values, runtime)
+      const sink = await openEventSink(values, given, runtime)
       const letters = await openDeadLetters({
         where: values['dead-letter'],
+        isDryRun: sink.prints === true,
         command: this.commandName(),
         describe: (position) => events.source.describe(position),
         raw: (value) => ({value: (value as CsvRecord).text, key: null, headers: undefined, timestamp: undefined}),
@@ -42,10 +44,10 @@ Where no broker can be reached at the start, the events are printed instead (--n
       })
       return {
         ...events,
-        sink: await openEventSink(values, given, runtime),
+        sink,
         deadLetter: letters.deadLetter,
         deadLettersAt: () => letters.where(),
-        ending: (error) => withContinuation(error, report.ledger, values.skip, events.total()),
+        ending: (error) => withContinuation(error, report.ledger, values, events.total()),
       }
     })
     if (report.ledger?.read === 0) warnOfNoRows(values, log)

@@ -98,6 +98,14 @@ describe('produce --dry-run', () => {
     expect(stderr).toContain('sensors.csv has no rows for device b8:27:eb:bf:9d:51')
   })
 
+  it('warns where there is nothing left after --skip, and exits 0', async () => {
+    const cwd = folderWith([HEADER, row('1'), row('2', B)])
+    const args = ['produce', '--file', 'sensors.csv', '--device', 'all', '--skip', '2', '--dry-run']
+    const {code, stdout, stderr} = await ucs(args, {cwd})
+    expect({code, stdout}).toEqual({code: 0, stdout: ''})
+    expect(stderr).toContain('"sensors.csv has no rows after the 2 that are skipped"')
+  })
+
   it('puts a ragged row into the dead letters, sends the others, and exits 3', async () => {
     const cwd = folderWith([HEADER, row('1'), `"2","${A}","0.1"`, row('3'), row('four')])
     const {code, stdout, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--rows', 'all', '--dry-run', '--pause', '0'], {cwd})
@@ -156,6 +164,7 @@ describe('produce without a broker', () => {
     expect(stderr).toContain('Kafka unavailable (NoBrokersAvailable). Running in dry-run; events printed only.')
     expect(stdout.trim().split('\n')).toHaveLength(2)
     for (const line of stdout.trim().split('\n')) expect(line).toMatch(/^\[DRY-RUN\] \{.*\}$/)
+    expect(eventsOf(stdout).map(({ts}) => ts)).toEqual([1, 2])
   })
 
   it('prints the events on standard error with --json, and counts them as printed', async () => {
@@ -196,6 +205,24 @@ describe('produce without a broker', () => {
     expect(code).toBe(130)
     const sent = stdout.trim().split('\n').length
     expect(stderr).toContain(`sent ${sent} of 50; continue with --skip ${sent}`)
+  })
+
+  it('says of a run that loops how many it sent, and nothing of a place to go on from', async () => {
+    const cwd = cwdWithRows()
+    const {child, result, output} = startUcs(['produce', '--file', 'sensors.csv', '--loop', '--pause', '10ms', ...NO_BROKER], {cwd})
+    while (output().stdout.split('"ts":1}').length < 4) await new Promise((resolve) => child.stdout.once('data', resolve))
+    child.kill('SIGTERM')
+    const {code, stdout, stderr} = await result
+    expect(code).toBe(130)
+    const sent = stdout.trim().split('\n').length
+    expect(stderr).toContain(`error: stopped by SIGTERM: what was read is written; sent ${sent}\n`)
+  })
+
+  it('keeps the dead letters on this machine, also where a topic is named', async () => {
+    const cwd = folderWith([HEADER, row('1'), row('two')])
+    const {code, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--dead-letter', 'kafka:rejects', ...NO_BROKER], {cwd})
+    expect(code).toBe(3)
+    expect(stderr).toContain('they are in dead-letters/produce.ndjson')
   })
 
   it('ends quietly when the reader of a dry run has enough', async () => {

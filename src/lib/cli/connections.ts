@@ -85,7 +85,7 @@ export async function shouldCompress({compression, 'influx-url': url}: Values<ty
 }
 
 export async function clickHouseClient(values: Values<typeof clickhouseFlags>, given: Origins): Promise<ClickHouse> {
-  const server = strongestOf(given, ['clickhouse-url', 'embedded'])
+  const server = strongestOf(given, ['clickhouse-url', 'clickhouse-host', 'embedded'])
   if (server === 'embedded') {
     const {openEmbeddedClickHouse} = await import('../clients/clickhouse-embedded.ts')
     return openEmbeddedClickHouse(values.embedded!)
@@ -93,12 +93,11 @@ export async function clickHouseClient(values: Values<typeof clickhouseFlags>, g
 
   const {connectClickHouse} = await import('../clients/clickhouse.ts')
   const password = await secretOf(given, {plain: 'clickhouse-password', file: 'clickhouse-password-file'}, values)
-  return connectClickHouse({
-    url: values['clickhouse-url'] ?? new URL(`http://${hostForUrl(values['clickhouse-host'])}:${values['clickhouse-port']}`),
-    user: values['clickhouse-user'],
-    password: password ?? '',
-    timeoutMilliseconds: 60_000,
-  })
+  const url =
+    server === 'clickhouse-url'
+      ? values['clickhouse-url']!
+      : new URL(`http://${hostForUrl(values['clickhouse-host'])}:${values['clickhouse-port']}`)
+  return connectClickHouse({url, user: values['clickhouse-user'], password: password ?? '', timeoutMilliseconds: 60_000})
 }
 
 const hostForUrl = (host: string) => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host)

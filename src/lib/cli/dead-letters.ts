@@ -12,6 +12,8 @@ export interface DeadLetterTarget {
 export interface DeadLetterWiring {
   /** What `--dead-letter` says, if anything. */
   readonly where: string | undefined
+  /** A dry run writes to no server: its letters go to the usual file even where a topic is named. */
+  readonly isDryRun: boolean
   readonly command: string
   describe(position: Position): string
   raw(value: unknown): RawMessage
@@ -25,12 +27,15 @@ const MAX_FILE_BYTES = 100_000_000
 
 /** A file by default, `kafka:TOPIC`, or `none`. */
 export async function openDeadLetters(wiring: DeadLetterWiring): Promise<DeadLetterTarget> {
-  const {where = `dead-letters/${wiring.command}.ndjson`, command, describe, raw, clock, log} = wiring
+  const usual = `dead-letters/${wiring.command}.ndjson`
+  const {where = usual, isDryRun, command, describe, raw, clock, log} = wiring
   const options = {command, describe, raw, now: () => clock.now()}
   if (where === 'none') return {deadLetter: refuseDeadLetters(describe), where: () => 'nowhere'}
-  if (!where.startsWith('kafka:')) {
-    const file = createDeadLetterFile({...options, path: where, maxBytes: MAX_FILE_BYTES, acquireLock})
-    return {deadLetter: file, where: () => file.path() ?? where}
+  const isTopic = where.startsWith('kafka:')
+  if (!isTopic || isDryRun) {
+    const path = isTopic ? usual : where
+    const file = createDeadLetterFile({...options, path, maxBytes: MAX_FILE_BYTES, acquireLock})
+    return {deadLetter: file, where: () => file.path() ?? path}
   }
 
   const topic = where.slice('kafka:'.length)

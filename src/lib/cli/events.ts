@@ -104,12 +104,18 @@ export async function openEventSink(
   return {...createKafkaSink(producer), check: async () => {}} // it is connected
 }
 
-/** Where to go on after a run that was cut short. */
-export function withContinuation(error: unknown, ledger: Ledger | undefined, skip: number, total: number | undefined): unknown {
+/** Where to go on after a run that was cut short; one that loops may begin anywhere. */
+export function withContinuation(
+  error: unknown,
+  ledger: Ledger | undefined,
+  {skip, loop}: Pick<ProduceValues, 'skip' | 'loop'>,
+  total: number | undefined,
+): unknown {
   const isCut = error instanceof UnavailableError || error instanceof InterruptedError
   if (!isCut || !ledger || ledger.read === 0) return error
   const settled = ledger.read - ledger.unacknowledged
-  const suggestion = `sent ${settled}${total === undefined ? '' : ` of ${total}`}; continue with --skip ${skip + settled}`
+  const sent = total === undefined || loop ? `sent ${settled}` : `sent ${settled} of ${total}`
+  const suggestion = loop ? sent : `${sent}; continue with --skip ${skip + settled}`
   const message = `${error.message.replace(/; \d+ records left unacknowledged.*$/, '')}; ${suggestion}`
   return error instanceof UnavailableError
     ? new UnavailableError(message, {cause: error, suggestion: error.suggestion})
@@ -117,6 +123,9 @@ export function withContinuation(error: unknown, ledger: Ledger | undefined, ski
 }
 
 export function warnOfNoRows(values: ProduceValues, log: Logger): void {
-  const whose = values.preset === 'swat' ? '' : ` for device ${values.device}`
-  log.warn('produce.no_rows', {message: `${values.file} has no rows${whose}`})
+  const {preset, device, skip} = values
+  const file = values.file === '-' ? 'stdin' : values.file
+  const whose = preset === 'swat' || device === 'all' ? '' : ` for device ${device}`
+  const left = skip > 0 ? ` after the ${skip} that are skipped` : ''
+  log.warn('produce.no_rows', {message: `${file} has no rows${whose}${left}`})
 }

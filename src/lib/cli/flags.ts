@@ -225,7 +225,7 @@ export const batchFlags = (count: number) => ({
 })
 
 export const deliveryFlags = {
-  'dead-letter': valueFlag(text, {
+  'dead-letter': valueFlag(deadLetter, {
     summary: 'where rejected records go: a file, kafka:TOPIC, or none to stop at the first; ./dead-letters/<command>.ndjson',
     group: 'DELIVERY',
     value: 'WHERE',
@@ -284,6 +284,11 @@ export const inputFlag = {
 export const dryRunFlag = {
   'dry-run': toggleFlag({summary: 'print what would be written, and write nothing'}),
 } as const
+
+function deadLetter(given: string): string {
+  if (given === 'kafka:') throw new UsageError('expected a file, kafka:TOPIC or none')
+  return given
+}
 
 function logLevel(given: string) {
   const level = parseLogLevel(given)

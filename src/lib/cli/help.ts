@@ -2,6 +2,7 @@ import type {Command} from '@oclif/core/command'
 import type {HelpSectionRenderer} from '@oclif/core/help'
 import {CommandHelp, Help} from '@oclif/core/help'
 import {variableNames} from '../runtime/config.ts'
+import {unknownCommand} from './unknown-command.ts'
 
 /** oclif's help, with the general flags last, and a section that lists the variables of every flag, the strongest first. */
 class UcsCommandHelp extends CommandHelp {
@@ -32,4 +33,12 @@ class UcsCommandHelp extends CommandHelp {
 
 export default class UcsHelp extends Help {
   protected override CommandHelpClass = UcsCommandHelp
+
+  override async showHelp(argv: string[]): Promise<void> {
+    try {
+      await super.showHelp(argv)
+    } catch {
+      throw unknownCommand(argv.filter((word) => !word.startsWith('-')).join(':'), this.config.commandIDs)
+    }
+  }
 }

@@ -2,7 +2,7 @@ import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
 import type {Given} from '../runtime/config.ts'
 import type {Values} from './flag.ts'
 import type {dryRunFlag, inputFlag, kafkaFlags, limitFlags} from './flags.ts'
-import {UsageError} from '../errors.ts'
+import {InterruptedError, UnavailableError, UsageError} from '../errors.ts'
 import {limited} from '../sources/limited.ts'
 import {createNdjsonSource} from '../sources/ndjson.ts'
 import {kafkaSettings} from './connections.ts'
@@ -34,6 +34,15 @@ export interface Messages {
 export const isEndlessInput = (values: MessageValues) =>
   values.input === 'kafka' && !values['until-end'] && values['max-messages'] === undefined && values['max-time'] === undefined
 
+/** What a run that was cut short says of its unwritten messages: of an input nothing is read again. */
+export function endingOfInput(error: unknown, {input}: Pick<MessageValues, 'input'>): unknown {
+  if (input === 'kafka' || !(error instanceof UnavailableError || error instanceof InterruptedError)) return error
+  const message = error.message.replace(/(\d+) records left unacknowledged, they will be read again$/, '$1 records were not written')
+  return error instanceof UnavailableError
+    ? new UnavailableError(message, {cause: error, suggestion: error.suggestion})
+    : new InterruptedError(message, {cause: error})
+}
+
 export async function openMessages(
   values: MessageValues,
   given: ReadonlyMap<string, Given>,
@@ -59,5 +68,30 @@ export async function openMessages(
   const member = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
   const consumer = values['dry-run'] ? {...member, commit: async () => {}} : member // what is only shown is still to be read
   const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], retry}, runtime)
-  return {source: limited(source, limits, runtime.clock), lag: () => source.lag(), isConnected: () => source.isConnected()}
+  return {
+    source: neverEmptyHanded(limited(source, limits, runtime.clock), () => source.isConnected(), values.broker),
+    lag: () => source.lag(),
+    isConnected: () => source.isConnected(),
+  }
+}
+
+/** That `--max-time` is over before a broker was reached is no success: nothing is known of what waits there. */
+function neverEmptyHanded<T>(source: Source<T>, isConnected: () => boolean, broker: string): Source<T> {
+  let hasRead = false
+  return {
+    ...source,
+    async *read(signal) {
+      for await (const chunk of source.read(signal)) {
+        hasRead ||= chunk.length > 0
+        yield chunk
+      }
+    },
+    async complete() {
+      if (!hasRead && !isConnected())
+        throw new UnavailableError(`the time was over before ${broker} let us into the consumer group`, {
+          suggestion: 'Is the broker running? Check --broker or KAFKA_BROKER',
+        })
+      await source.complete()
+    },
+  }
 }

@@ -58,7 +58,7 @@ export const pointFlags = {
     value: 'HOW',
   }),
   tag: listFlag(keyAndValue, {summary: 'tag that every point gets', group: 'POINTS', value: 'NAME=VALUE'}),
-  'tag-field': listFlag(text, {summary: 'key of the message that becomes a tag', group: 'POINTS', value: 'NAME'}),
+  'tag-field': listFlag(tagName, {summary: 'key of the message that becomes a tag', group: 'POINTS', value: 'NAME'}),
   'exclude-field': listFlag(text, {summary: 'key of the message to leave out', group: 'POINTS', value: 'NAME'}),
 } as const
 
@@ -95,12 +95,15 @@ function timezone(given: string): string {
   return given
 }
 
-const RESERVED_TAGS = ['time', '_field', '_measurement']
-
 function keyAndValue(given: string): readonly [string, string] {
   const at = given.indexOf('=')
   if (at < 1) throw new UsageError('expected NAME=VALUE')
-  const name = given.slice(0, at)
-  if (RESERVED_TAGS.includes(name)) throw new UsageError(`a tag cannot be called ${name}`)
-  return [name, given.slice(at + 1)]
+  return [tagName(given.slice(0, at)), given.slice(at + 1)]
+}
+
+const RESERVED_TAGS = ['time', '_field', '_measurement']
+
+function tagName(given: string): string {
+  if (RESERVED_TAGS.includes(given)) throw new UsageError(`a tag cannot be called ${given}`)
+  return given
 }

@@ -1,0 +1,326 @@
+import {readFileSync, symlinkSync, writeFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {describe, expect, it} from 'vitest'
+import {type CliOptions, startUcs, temporaryFolder, ucs} from './cli.ts'
+
+const TIME = '28/12/2015 10:00:00 AM'
+const NANOSECONDS = '1451296800000000000'
+/** Nobody listens there. */
+const NO_SERVER = ['--influx-url', 'http://127.0.0.1:1', '--token', 'x']
+
+/** What the records become, in a dry run. */
+const preview = (records: readonly (object | string)[], args: readonly string[] = [], options: CliOptions = {}) =>
+  ucs(['kafka-to-influx', '--input', '-', '--dry-run', ...args], {...options, input: ndjson(records)})
+
+const ndjson = (records: readonly (object | string)[]) =>
+  records.map((record) => `${typeof record === 'string' ? record : JSON.stringify(record)}\n`).join('')
+
+const linesOf = (text: string) => text.split('\n').filter((line) => line !== '')
+
+const lettersIn = (cwd: string, path = 'dead-letters/kafka-to-influx.ndjson') =>
+  linesOf(readFileSync(join(cwd, path), 'utf8')).map((line) => JSON.parse(line) as Record<string, unknown>)
+
+describe('kafka-to-influx --dry-run', () => {
+  it('prints the point that the seed documents, needs no token, and exits 0', async () => {
+    const record = {Timestamp: '28/12/2015 10:00:00 AM', FIT101: '2.47', LIT101: '261.58', MV101: '2', Normal_Attack: 'Attack'}
+    const {code, stdout, stderr} = await preview([record])
+    expect(code).toBe(0)
+    expect(stdout).toBe(`swat_sensor_data,status=Attack FIT101=2.47,LIT101=261.58,MV101=2 ${NANOSECONDS}\n`)
+    expect(stderr).toContain('kafka-to-influx: read 1 written 0 printed 1 ')
+  })
+
+  const row = {Timestamp: TIME, MV101: '1', Normal_Attack: 'Normal'}
+  const rowLine = `swat_sensor_data,status=Normal MV101=1 ${NANOSECONDS}`
+
+  it('reads every shape of message that producers are known to send', async () => {
+    const shapes: Readonly<Record<string, object | string>> = {
+      text: row,
+      numbers: {...row, MV101: 1},
+      'the header of Kaggle': {Timestamp: TIME, MV101: 1, 'Normal/Attack': 'Normal'},
+      'raw headers': {' Timestamp': ` ${TIME}`, ' MV101': ' 1', 'Normal/Attack': 'Normal'},
+      'lower case, and a label of 0 or 1': {timestamp: TIME, MV101: '1', label: '0'},
+      'nested sensors': {timestamp: TIME, sensors: {MV101: 1}, label: 0},
+      'JSON within a JSON string': JSON.stringify(JSON.stringify(row)),
+      'an array of rows with padding': [row, null, null],
+      'a double-encoded array': JSON.stringify(JSON.stringify([row])),
+      'a bare NaN': `{"Timestamp":"${TIME}","MV101":1,"FIT101":NaN,"Normal_Attack":"Normal"}`,
+      'a bare Infinity': `{"Timestamp":"${TIME}","MV101":1,"FIT101":-Infinity,"Normal_Attack":"Normal"}`,
+    }
+    const {code, stdout} = await preview(Object.values(shapes))
+    expect(code).toBe(0)
+    const made = Object.fromEntries(Object.keys(shapes).map((shape, index) => [shape, linesOf(stdout)[index]]))
+    expect(made).toEqual(Object.fromEntries(Object.keys(shapes).map((shape) => [shape, rowLine])))
+    expect(linesOf(stdout)).toHaveLength(Object.keys(shapes).length)
+  })
+
+  it('makes a point of each row of an array', async () => {
+    const {stdout, stderr} = await preview([[row, row, row]])
+    expect(linesOf(stdout)).toEqual([rowLine, rowLine, rowLine])
+    expect(stderr).toContain('read 1 written 0 printed 1 ')
+  })
+
+  it('knows day-first dates, ISO and epoch seconds by themselves', async () => {
+    const times: readonly (readonly [time: string | number, nanoseconds: string])[] = [
+      ['28/12/2015 10:00:00 AM', NANOSECONDS],
+      [' 28/12/2015 10:00:00 AM', NANOSECONDS],
+      ['28/12/2015 10:00:00', NANOSECONDS],
+      ['2/1/2016 1:41:09 PM', '1451742069000000000'],
+      ['2015-12-28T18:00:00+08:00', NANOSECONDS],
+      ['2015-12-28 10:00:00.123456789', '1451296800123456789'],
+      [1451296800.5, '1451296800500000000'],
+      ['1.4512968E9', NANOSECONDS],
+    ]
+    const {stdout} = await preview(times.map(([time]) => ({...row, Timestamp: time})))
+    expect(linesOf(stdout).map((line, index) => [times[index]![0], line.split(' ').at(-1)])).toEqual(times)
+  })
+
+  it.each<[args: readonly string[], time: string | number]>([
+    [['--timestamp-format', 'mdy'], '12/28/2015 10:00:00 AM'],
+    [['--timestamp-format', 'epoch_ms'], 1451296800000],
+    [['--timestamp-format', 'epoch_us'], '1451296800000000'],
+    [['--timestamp-format', 'epoch_ns'], NANOSECONDS],
+    [['--timezone', 'Asia/Singapore'], '28/12/2015 6:00:00 PM'],
+    [['--tz', 'Asia/Singapore'], '2015-12-28 18:00:00'],
+  ])('with %j reads %j', async (args, time) => {
+    expect((await preview([{...row, Timestamp: time}], args)).stdout).toBe(`${rowLine}\n`)
+  })
+
+  it('turns every spelling of a label into Normal or Attack', async () => {
+    const labels = ['Normal', ' normal ', '0', 0, '0.0', 'Attack', 'A ttack', 'ATTACK ', '1', 1]
+    const {stdout} = await preview(labels.map((label) => ({Timestamp: TIME, MV101: 1, Normal_Attack: label})))
+    const statuses = linesOf(stdout).map((line) => /status=(\w+)/.exec(line)?.[1])
+    expect(statuses).toEqual([...labels.slice(0, 5).map(() => 'Normal'), ...labels.slice(5).map(() => 'Attack')])
+  })
+
+  it('never makes up a label: without one, or with one it does not know, the tag is left out, with one warning each', async () => {
+    const unknown = {Timestamp: TIME, MV101: 1, Normal_Attack: 'maybe'}
+    const {code, stdout, stderr} = await preview([unknown, unknown, {Timestamp: TIME, MV101: 1}, {Timestamp: TIME, MV101: 1}])
+    expect(code).toBe(0)
+    expect(linesOf(stdout)).toEqual(Array.from({length: 4}, () => `swat_sensor_data MV101=1 ${NANOSECONDS}`))
+    expect(stderr.match(/"event":"label\.unknown"/g)).toHaveLength(1)
+    expect(stderr.match(/"event":"label\.missing"/g)).toHaveLength(1)
+  })
+
+  it('takes the label from the field that --label-field names', async () => {
+    const {stdout} = await preview([{Timestamp: TIME, MV101: 1, verdict: 'Attack'}], ['--label-field', 'verdict'])
+    expect(stdout).toBe(`swat_sensor_data,status=Attack MV101=1 ${NANOSECONDS}\n`)
+  })
+
+  it('leaves out a value that is no number, and warns once a field', async () => {
+    const record = {...row, P101: 'Active', P102: null}
+    const {code, stdout, stderr} = await preview([record, record])
+    expect(code).toBe(0)
+    expect(linesOf(stdout)).toEqual([rowLine, rowLine])
+    expect(linesOf(stderr).filter((line) => line.includes('"event":"field.skipped"'))).toHaveLength(2)
+    expect(stderr).toContain('"name":"P101","reason":"not a number","example":"Active"')
+  })
+
+  it('adds --tag, turns --tag-field into a tag, and leaves out --exclude-field', async () => {
+    const args = ['--tag', 'plant=north line', '--tag', 'a=b=c', '--tag-field', 'stage', '--exclude-field', 'FIT101']
+    const {stdout} = await preview([{...row, stage: 'P1', FIT101: 2}], args)
+    expect(stdout).toBe(`swat_sensor_data,a=b\\=c,plant=north\\ line,stage=P1,status=Normal MV101=1 ${NANOSECONDS}\n`)
+  })
+
+  it('takes repeated values from the lines of a variable', async () => {
+    const {stdout} = await preview([row], [], {env: {UCS_TAG: 'a=1\nb=2'}})
+    expect(stdout).toBe(`swat_sensor_data,a=1,b=2,status=Normal MV101=1 ${NANOSECONDS}\n`)
+  })
+
+  it('makes points of sensor events with --preset sensors', async () => {
+    const data = {co: 0.0031, humidity: '76.0', light: false, lpg: 0.0052, motion: 'true', smoke: 0.0136, temp: 19.7}
+    const {stdout} = await preview([{data, device_id: '00:0f:00:70:91:0a', ts: 1594512106.869076}], ['--preset', 'sensors'])
+    const fields = 'co=0.0031,humidity=76.0,light=0,lpg=0.0052,motion=1,smoke=0.0136,temp=19.7'
+    expect(stdout.replace('humidity=76,', 'humidity=76.0,')).toBe(`sensor_data,device_id=00:0f:00:70:91:0a ${fields} 1594512106869076000\n`)
+  })
+
+  it('makes points of any numbers with --preset flat, in a measurement named after the topic', async () => {
+    const args = ['--preset', 'flat', '--timestamp-field', 'at', '--topic', 'pump 7']
+    const {stdout} = await preview([{at: 1451296800, speed: 3, label: '1', note: 'x'}], args)
+    expect(stdout).toBe(`pump\\ 7 speed=3,label=1 ${NANOSECONDS}\n`)
+  })
+
+  it('reads lines that end in CRLF, passes over blank ones, and takes a last line without an end', async () => {
+    const text = JSON.stringify(row)
+    const {code, stdout} = await ucs(['kafka-to-influx', '--input', '-', '--dry-run'], {input: `\uFEFF${text}\r\n\r\n \n${text}`})
+    expect(code).toBe(0)
+    expect(linesOf(stdout)).toHaveLength(2)
+  })
+
+  it('reads nothing from an empty input, and exits 0', async () => {
+    const {code, stdout, stderr} = await preview([])
+    expect({code, stdout}).toEqual({code: 0, stdout: ''})
+    expect(stderr).toContain('read 0 ')
+  })
+
+  it('stops after --max-messages', async () => {
+    const {code, stdout, stderr} = await preview([row, row, row], ['--max-messages', '2'])
+    expect(code).toBe(0)
+    expect(linesOf(stdout)).toHaveLength(2)
+    expect(stderr).toContain('read 2 written 0 printed 2 ')
+  })
+
+  it('says nothing on standard error with --quiet when all went well', async () => {
+    expect((await preview([row], ['--quiet'])).stderr).toBe('')
+  })
+
+  it('ends quietly when its reader has enough', async () => {
+    const {child, result} = startUcs(['kafka-to-influx', '--input', '-', '--dry-run'])
+    child.stdin.on('error', () => {}) // it ends before it has read everything
+    child.stdout.once('data', () => child.stdout.destroy())
+    child.stdin.end(ndjson(Array.from({length: 20_000}, () => row)))
+    expect((await result).stderr).toBe('')
+  })
+})
+
+describe('kafka-to-influx, where a record cannot be a point,', () => {
+  it('counts it by its reason, keeps it as a dead letter, goes on, and exits 3', async () => {
+    const cwd = temporaryFolder()
+    const refused: readonly (readonly [reason: string, record: object | string])[] = [
+      ['malformed JSON', '{"Timestamp":'],
+      ['malformed JSON', 'hello'],
+      ['not an object', '5'],
+      ['not an object', '[[[[[1]]]]]'],
+      ['bad timestamp', {FIT101: 1}],
+      ['bad timestamp', {Timestamp: 'yesterday', FIT101: 1}],
+      ['bad timestamp', {Timestamp: '12/28/2015 10:00:00 AM', FIT101: 1}],
+      ['bad timestamp', {Timestamp: 1451296800000, FIT101: 1}],
+      ['no fields', {Timestamp: TIME, P101: 'Active', Normal_Attack: 'Normal'}],
+      ['duplicate key', {Timestamp: TIME, MV101: 1, ' MV101': 2}],
+    ]
+    const good = {Timestamp: TIME, MV101: 1, label: 0}
+    const {code, stdout, stderr} = await preview([...refused.map(([, record]) => record), good], [], {cwd})
+    expect(code).toBe(3)
+    expect(stdout).toBe(`swat_sensor_data,status=Normal MV101=1 ${NANOSECONDS}\n`)
+    expect(stderr).toContain(
+      'read 11 written 0 printed 1 rejected 10 (bad timestamp 4, malformed JSON 2, not an object 2, no fields 1, duplicate key 1)',
+    )
+    expect(stderr).toContain('error: 10 of 11 records were rejected: they are in dead-letters/kafka-to-influx.ndjson')
+    const letters = lettersIn(cwd).map(({reason, value}) => [(reason as {code: string}).code, value])
+    expect(letters).toEqual(refused.map(([reason, record]) => [reason, ndjson([record]).trimEnd()]))
+  })
+
+  it('writes a dead letter with all that there is to know of the record', async () => {
+    const cwd = temporaryFolder()
+    const path = join(cwd, 'letters', 'bad.ndjson')
+    await preview(['{}', 'hello'], ['--dead-letter', path], {cwd})
+    const [, letter] = lettersIn(cwd, 'letters/bad.ndjson')
+    expect(letter).toEqual({
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
+      command: 'kafka-to-influx',
+      topic: 'stdin',
+      partition: 0,
+      offset: '1',
+      index: null,
+      reason: {code: 'malformed JSON', message: expect.stringContaining('hello') as string},
+      key: null,
+      headers: {},
+      value: 'hello',
+    })
+  })
+
+  it('keeps bytes that are not UTF-8 as base64', async () => {
+    const cwd = temporaryFolder()
+    const bytes = Buffer.from([0xff, 0xfe, 0x7b])
+    await ucs(['kafka-to-influx', '--input', '-', '--dry-run'], {cwd, input: bytes})
+    const [letter] = lettersIn(cwd)
+    expect(letter).toMatchObject({reason: {code: 'malformed JSON'}, valueBase64: bytes.toString('base64')})
+    expect(letter).not.toHaveProperty('value')
+  })
+
+  it('appends to the dead letters of an earlier run', async () => {
+    const cwd = temporaryFolder()
+    await preview(['one'], [], {cwd})
+    await preview(['two'], [], {cwd})
+    expect(lettersIn(cwd).map(({value}) => value)).toEqual(['one', 'two'])
+  })
+
+  it('keeps the letters of a dry run on this machine, also where a topic is named', async () => {
+    const cwd = temporaryFolder()
+    const {code} = await preview(['hello'], ['--dead-letter', 'kafka:rejects', '--broker', '127.0.0.1:1'], {cwd})
+    expect(code).toBe(3)
+    expect(lettersIn(cwd)).toMatchObject([{value: 'hello'}])
+  })
+
+  it('counts a message without rows as filtered, and that is no failure', async () => {
+    const {code, stderr} = await preview([[], [null]])
+    expect(code).toBe(0)
+    expect(stderr).toContain('read 2 written 0 filtered 2 (no rows 2)')
+  })
+
+  it('takes the present time with --on-bad-timestamp now', async () => {
+    const before = BigInt(Date.now()) * 1_000_000n
+    const {code, stdout} = await preview([{Timestamp: 'yesterday', MV101: 1, label: 0}], ['--on-bad-timestamp', 'now'])
+    const time = BigInt(stdout.trim().split(' ').at(-1)!)
+    expect(code).toBe(0)
+    expect(time >= before && time <= BigInt(Date.now()) * 1_000_000n).toBe(true)
+  })
+
+  it('ends at the first with --dead-letter none, names it, and exits 3', async () => {
+    const {code, stdout, stderr} = await preview([{Timestamp: TIME, MV101: 1, label: 0}, 'hello'], ['--dead-letter', 'none'])
+    expect({code, stdout}).toEqual({code: 3, stdout: expect.stringContaining('MV101=1') as string})
+    expect(stderr).toMatch(/error: stdin\/0\/1 was rejected \(malformed JSON: .*\) and --dead-letter is none/)
+  })
+
+  it('exits 74 when the disk that takes the dead letters is full', async () => {
+    const cwd = temporaryFolder()
+    symlinkSync('/dev/full', join(cwd, 'full.ndjson'))
+    const {code, stderr} = await preview(['hello'], ['--dead-letter', 'full.ndjson'], {cwd})
+    expect(code).toBe(74)
+    expect(stderr).toContain('writing dead letters to full.ndjson failed: ENOSPC')
+    expect(stderr).toContain('try: Make room or name another file with --dead-letter')
+  })
+
+  it('exits 74 when there can be no such file', async () => {
+    const cwd = temporaryFolder()
+    writeFileSync(join(cwd, 'file'), '')
+    const {code, stderr} = await preview(['hello'], ['--dead-letter', 'file/letters.ndjson'], {cwd})
+    expect(code).toBe(74)
+    expect(stderr).toContain('file/letters.ndjson')
+  })
+})
+
+describe('kafka-to-influx without a server', () => {
+  it.each([[[]], [['--json']]])('exits 69 when the patience of --retry-for ends, and says what to try %j', async (json) => {
+    const result = await ucs(['kafka-to-influx', '--input', '-', ...NO_SERVER, '--retry-for', '0', ...json], {input: 'hello'})
+    expect(result.code).toBe(69)
+    if (json.length > 0) {
+      expect(result.json()).toMatchObject({
+        command: 'kafka-to-influx',
+        ok: false,
+        exitCode: 69,
+        ledger: {read: 0},
+        error: {code: 'UNAVAILABLE', suggestion: 'Is the server running? Check --influx-url or INFLUX_URL'},
+      })
+    } else expect(result.stderr).toContain('try: Is the server running? Check --influx-url or INFLUX_URL')
+  })
+
+  it('is stopped by a signal while it waits for one, having read nothing', async () => {
+    const {child, result} = startUcs(['kafka-to-influx', ...NO_SERVER, '--log-format', 'json'])
+    child.stderr.once('data', () => child.kill('SIGTERM')) // the first line tells of the first retry
+    expect((await result).code).toBe(0)
+  })
+})
+
+describe('kafka-to-influx exits 2 and starts nothing', () => {
+  it.each<[args: readonly string[], message: string]>([
+    [[], '--token is missing'],
+    [['--token', 'x', '--token-file', 'y'], '--token and --token-file exclude each other'],
+    [[...NO_SERVER, '--preset', 'flat'], '--preset flat needs --timestamp-field'],
+    [[...NO_SERVER, '--timestamp-format', 'guess'], '--timestamp-format: expected auto, dmy, mdy, iso, epoch'],
+    [[...NO_SERVER, '--timezone', 'Mars/Base'], '--timezone: expected a zone such as Asia/Singapore, not "Mars/Base"'],
+    [[...NO_SERVER, '--input', '-', '--on-bad-timestamp', 'broker'], '--on-bad-timestamp broker needs messages from a broker'],
+    [[...NO_SERVER, '--input', '-', '--until-end'], '--until-end is about a topic'],
+    [[...NO_SERVER, '--tag', 'status'], '--tag: expected NAME=VALUE'],
+    [[...NO_SERVER, '--tag', '_field=x'], '--tag: a tag cannot be called _field'],
+    [[...NO_SERVER, '--tag-field', 'time'], '--tag-field: a tag cannot be called time'],
+    [[...NO_SERVER, '--broker', ','], 'no broker is named'],
+    [[...NO_SERVER, '--kafka-sasl', 'plain'], '--kafka-sasl needs --kafka-username and --kafka-password'],
+    [[...NO_SERVER, '--kafka-cert', 'README.md'], '--kafka-cert: there is no file README.md'],
+    [['--token', 'x', '--influx-url', 'localhost:8086'], '--influx-url: expected an address such as http://localhost:8086'],
+    [[...NO_SERVER, '--dead-letter', 'kafka:'], '--dead-letter: expected a file, kafka:TOPIC or none'],
+  ])('on %j', async (args, message) => {
+    const {code, stdout, stderr} = await ucs(['kafka-to-influx', ...args])
+    expect({code, stdout}).toEqual({code: 2, stdout: ''})
+    expect(stderr).toContain(`error: ${message}`)
+  })
+})

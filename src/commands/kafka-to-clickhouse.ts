@@ -14,7 +14,7 @@ import {
   limitFlags,
   topicFlag,
 } from '../lib/cli/flags.ts'
-import {endingOfInput, groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
+import {groupFlag, isEndlessInput, leftoverOf, openMessages} from '../lib/cli/messages.ts'
 import {batchLimits, runStream, streamOptions} from '../lib/cli/stream.ts'
 import {timestampParser} from '../lib/format/timestamp.ts'
 import {toRow} from '../lib/transforms/to-row.ts'
@@ -75,7 +75,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
         deadLettersAt: () => letters.where(),
         lag,
         isConnected,
-        ending: (error) => endingOfInput(error, values),
+        leftover: leftoverOf(values),
       }
     })
     this.finish()

@@ -15,7 +15,7 @@ import {
   topicFlag,
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
-import {endingOfInput, groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
+import {groupFlag, isEndlessInput, leftoverOf, openMessages} from '../lib/cli/messages.ts'
 import {openInfluxSink} from '../lib/cli/influx-sink.ts'
 import {pointFlags, pointTransform} from '../lib/cli/points.ts'
 import {batchLimits, runStream, streamOptions} from '../lib/cli/stream.ts'
@@ -83,7 +83,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
         deadLettersAt: () => letters.where(),
         lag,
         isConnected,
-        ending: (error) => endingOfInput(error, values),
+        leftover: leftoverOf(values),
       }
     })
     this.finish()

@@ -2,7 +2,7 @@ import type {CsvRecord} from '../lib/sources/csv-records.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {kafkaSettings} from '../lib/cli/connections.ts'
 import {openDeadLetters} from '../lib/cli/dead-letters.ts'
-import {openEvents, openEventSink, warnOfNoRows, withContinuation} from '../lib/cli/events.ts'
+import {continuation, openEvents, openEventSink, warnOfNoRows} from '../lib/cli/events.ts'
 import {deliveryFlags, dryRunFlag, kafkaFlags} from '../lib/cli/flags.ts'
 import {produceFlags} from '../lib/cli/produce-flags.ts'
 import {runStream, streamOptions} from '../lib/cli/stream.ts'
@@ -47,7 +47,7 @@ Where no broker can be reached at the start, the events are printed instead (--n
         sink,
         deadLetter: letters.deadLetter,
         deadLettersAt: () => letters.where(),
-        ending: (error) => withContinuation(error, report.ledger, values, events.total()),
+        leftover: () => (report.ledger ? continuation(report.ledger, values, events.total()) : ''),
       }
     })
     if (report.ledger?.read === 0) warnOfNoRows(values, log)

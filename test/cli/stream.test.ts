@@ -75,6 +75,7 @@ async function run(scenario: Scenario) {
     },
     deadLetter: {async put() {}, close: close('dead letters')},
     deadLettersAt: () => './dead-letters/test.ndjson',
+    leftover: (unacknowledged) => (unacknowledged === 0 ? '' : `${unacknowledged} records left unacknowledged, they will be read again`),
     batch: {count: 2, bytes: 8e6, milliseconds: 1000},
   }
   const error = await runStream(
@@ -332,13 +333,17 @@ describe('a plan that fails', () => {
   })
 })
 
-describe('an ending of the command', () => {
-  it('completes what a failed run says', async () => {
-    const {message} = await run({
-      check: () => Promise.reject(new AuthError('token refused')),
-      plan: (parts) => ({...parts, ending: (error) => new AuthError(`${(error as Error).message}; sent 0 of 4`)}),
-    })
-    expect(message).toBe('token refused; sent 0 of 4')
+describe('what is left of a run that was cut short', () => {
+  const sentNone = {plan: (parts: Plan) => ({...parts, leftover: () => 'sent 0 of 4'})}
+
+  it('is told when a server was unavailable', async () => {
+    expect((await run({check: () => Promise.reject(new UnavailableError('refused', {permanent: true})), ...sentNone})).message).toBe(
+      'refused; sent 0 of 4',
+    )
+  })
+
+  it('is not told when no run was cut short', async () => {
+    expect((await run({check: () => Promise.reject(new AuthError('token refused')), ...sentNone})).message).toBe('token refused')
   })
 })
 
@@ -372,6 +377,7 @@ describe('health', () => {
         sink: {maxInFlight: 1, check: ask, async send() {}, async close() {}},
         deadLetter: {async put() {}, async close() {}},
         deadLettersAt: () => '',
+        leftover: () => '',
         batch: {count: 1, bytes: 1, milliseconds: 1},
       }),
       {clock, random: () => 0.5, signals},

@@ -6,7 +6,7 @@ import type {Given} from '../runtime/config.ts'
 import type {Values} from './flag.ts'
 import type {dryRunFlag, generalFlags, kafkaFlags} from './flags.ts'
 import type {produceFlags} from './produce-flags.ts'
-import {InterruptedError, UnavailableError, UsageError} from '../errors.ts'
+import {UnavailableError, UsageError} from '../errors.ts'
 import {createLinesSink} from '../sinks/lines.ts'
 import {createCsvSource} from '../sources/csv-file.ts'
 import {paced} from '../sources/paced.ts'
@@ -105,21 +105,11 @@ export async function openEventSink(
 }
 
 /** Where to go on after a run that was cut short; one that loops may begin anywhere. */
-export function withContinuation(
-  error: unknown,
-  ledger: Ledger | undefined,
-  {skip, loop}: Pick<ProduceValues, 'skip' | 'loop'>,
-  total: number | undefined,
-): unknown {
-  const isCut = error instanceof UnavailableError || error instanceof InterruptedError
-  if (!isCut || !ledger || ledger.read === 0) return error
+export function continuation(ledger: Ledger, {skip, loop}: Pick<ProduceValues, 'skip' | 'loop'>, total: number | undefined): string {
+  if (ledger.read === 0) return ''
   const settled = ledger.read - ledger.unacknowledged
-  const sent = total === undefined || loop ? `sent ${settled}` : `sent ${settled} of ${total}`
-  const suggestion = loop ? sent : `${sent}; continue with --skip ${skip + settled}`
-  const message = `${error.message.replace(/; \d+ records left unacknowledged.*$/, '')}; ${suggestion}`
-  return error instanceof UnavailableError
-    ? new UnavailableError(message, {cause: error, suggestion: error.suggestion})
-    : new InterruptedError(message, {cause: error})
+  if (loop) return `sent ${settled}`
+  return `sent ${settled}${total === undefined ? '' : ` of ${total}`}; continue with --skip ${skip + settled}`
 }
 
 export function warnOfNoRows(values: ProduceValues, log: Logger): void {

@@ -2,7 +2,7 @@ import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
 import type {Given} from '../runtime/config.ts'
 import type {Values} from './flag.ts'
 import type {dryRunFlag, inputFlag, kafkaFlags, limitFlags} from './flags.ts'
-import {InterruptedError, UnavailableError, UsageError} from '../errors.ts'
+import {UnavailableError, UsageError} from '../errors.ts'
 import {limited} from '../sources/limited.ts'
 import {createNdjsonSource} from '../sources/ndjson.ts'
 import {kafkaSettings} from './connections.ts'
@@ -34,14 +34,15 @@ export interface Messages {
 export const isEndlessInput = (values: MessageValues) =>
   values.input === 'kafka' && !values['until-end'] && values['max-messages'] === undefined && values['max-time'] === undefined
 
-/** What a run that was cut short says of its unwritten messages: of an input nothing is read again. */
-export function endingOfInput(error: unknown, {input}: Pick<MessageValues, 'input'>): unknown {
-  if (input === 'kafka' || !(error instanceof UnavailableError || error instanceof InterruptedError)) return error
-  const message = error.message.replace(/(\d+) records left unacknowledged, they will be read again$/, '$1 records were not written')
-  return error instanceof UnavailableError
-    ? new UnavailableError(message, {cause: error, suggestion: error.suggestion})
-    : new InterruptedError(message, {cause: error})
-}
+/** What becomes of messages that were read and not settled: a topic has them still, an input has not. */
+export const leftoverOf =
+  ({input}: Pick<MessageValues, 'input'>) =>
+  (unacknowledged: number): string => {
+    if (unacknowledged === 0) return ''
+    return input === 'kafka'
+      ? `${unacknowledged} records left unacknowledged, they will be read again`
+      : `${unacknowledged} records were not written`
+  }
 
 export async function openMessages(
   values: MessageValues,

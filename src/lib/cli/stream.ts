@@ -26,8 +26,8 @@ export interface StreamPlan<I, O> {
   readonly lag?: (() => number) | undefined
   /** Whether the source is connected; absent where there is nothing to connect to. */
   readonly isConnected?: (() => boolean) | undefined
-  /** Completes what a failed run says. */
-  readonly ending?: (error: unknown) => unknown
+  /** What a run that was cut short says of what it has read and not settled; empty where there is nothing to say. */
+  readonly leftover: (unacknowledged: number) => string
 }
 
 export interface StreamOptions {
@@ -109,8 +109,7 @@ export async function runStream<F extends FlagSet, I, O>(
     if (!options.isEndless) throw new PartialError(`${ledger.rejected} of ${ledger.read} records were rejected: ${where}`)
     report.notes.push(`${ledger.rejected} records were rejected: ${where}`)
   } catch (error) {
-    const ending = endingOf(error, runtime, ledger.unacknowledged)
-    throw parts?.ending?.(ending) ?? ending
+    throw endingOf(error, runtime, parts?.leftover(ledger.unacknowledged) ?? '')
   } finally {
     shutdown.dispose()
   }
@@ -161,16 +160,21 @@ async function serveHealth<F extends FlagSet>(
   return server
 }
 
-/** Says what is left unacknowledged, and why an aborted run was aborted. */
-function endingOf(error: unknown, {abort}: Runtime, unacknowledged: number): unknown {
-  const left = unacknowledged === 0 ? '' : `; ${unacknowledged} records left unacknowledged, they will be read again`
+/** Says what is left, and why an aborted run was aborted. */
+function endingOf(error: unknown, {abort}: Runtime, leftover: string): unknown {
+  const left = leftover && `; ${leftover}`
   if (abort.aborted) {
-    const message = `${(abort.reason as InterruptedError).message}${left}`
-    return isDrainTimeout(message) ? new UnavailableError(message, {cause: error}) : new InterruptedError(message, {cause: error})
+    const {message} = abort.reason as InterruptedError
+    return isDrainTimeout(message)
+      ? new UnavailableError(message + left, {cause: error})
+      : new InterruptedError(message + left, {cause: error})
   }
 
-  if (!(error instanceof UnavailableError) || left === '') return error
-  return new UnavailableError(`${error.message}${left}`, {cause: error, suggestion: error.suggestion})
+  if (!left || !(error instanceof UnavailableError || error instanceof InterruptedError)) return error
+  const options = {cause: error, suggestion: error.suggestion}
+  return error instanceof UnavailableError
+    ? new UnavailableError(error.message + left, options)
+    : new InterruptedError(error.message + left, options)
 }
 
 /** All of them, whatever becomes of one; then the first failure. */

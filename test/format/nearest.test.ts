@@ -22,6 +22,10 @@ describe('nearest', () => {
     expect(nearest('dead-letter', FLAGS)).toBeUndefined()
   })
 
+  it.each(['<<', 'x', 'ab', ''])('takes no other short word for "%s"', (typed) => {
+    expect(nearest(typed, ['tz', 'cat', 'topic'])).toBeUndefined()
+  })
+
   it('names nothing when there is nothing to name', () => {
     expect(nearest('broker', [])).toBeUndefined()
   })

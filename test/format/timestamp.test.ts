@@ -6,10 +6,11 @@ import {seededRandom} from '../fakes/random.ts'
 
 const SECOND = 1_000_000_000n
 
-/** As the server prints it, or the problem. */
+/** As the server prints it, or the problem with its hint. */
 function read(value: unknown, format: TimestampFormat = 'auto', zone = 'UTC'): string {
   const parsed = timestampParser(format, zone)(value)
-  return typeof parsed === 'bigint' ? toText(parsed) : parsed.problem
+  if (typeof parsed === 'bigint') return toText(parsed)
+  return parsed.hint ? `${parsed.problem}; ${parsed.hint}` : parsed.problem
 }
 
 function toText(instant: bigint): string {

@@ -274,6 +274,12 @@ describe('the label', () => {
     expect(events).toEqual([['warn', 'label.missing', {looked: 'auto', stored: 'without the tag status'}]])
   })
 
+  it('is not missed in a record that is rejected', () => {
+    const {outcomeOf, counts} = points()
+    expect(() => outcomeOf({Timestamp: 'soon', f: 1})).toThrow(DataError)
+    expect(counts).toEqual({})
+  })
+
   it.each<[what: string, value: unknown, name: string]>([
     ['a word', 'Under Maintenance', 'Under Maintenance'],
     ['a number', 2, '2'],

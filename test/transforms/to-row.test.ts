@@ -80,11 +80,11 @@ describe('the time of a row', () => {
     ['is null', null, 'ts: it is missing'],
     ['is empty', '', 'ts: it is empty'],
     ['names no zone', '2016-02-11 17:47:27', 'ts: "2016-02-11 17:47:27" names no time zone'],
-    ['is in milliseconds', 1_594_512_106_869, 'ts: it lies outside the years 1677 to 2262; '],
+    ['is in milliseconds', 1_594_512_106_869, 'ts: it lies outside the years 1677 to 2262'],
     ['is before 1970', -0.001, 'ts: the table stores times from 1970 on'],
     ['is before 1970 by a nanosecond', '-0.000000001', 'ts: the table stores times from 1970 on'],
   ])('is refused when it %s', (_, ts, message) => {
-    expect(() => rowsOf({...EVENT, ts})).toThrow(refusalOf('bad timestamp', expect.stringContaining(message)))
+    expect(() => rowsOf({...EVENT, ts})).toThrow(refusalOf('bad timestamp', message))
   })
 })
 

@@ -5,8 +5,8 @@ import {isStorable} from './instant.ts'
 export const TIMESTAMP_FORMATS = ['auto', 'dmy', 'mdy', 'iso', 'epoch', 'epoch_ms', 'epoch_us', 'epoch_ns'] as const
 export type TimestampFormat = (typeof TIMESTAMP_FORMATS)[number]
 
-/** Nanoseconds since the epoch, or a sentence fragment that says why there is none. */
-export type ParsedTimestamp = bigint | {readonly problem: string}
+/** Nanoseconds since the epoch, or a sentence fragment that says why there is none, and what to try where a format can be named. */
+export type ParsedTimestamp = bigint | {readonly problem: string; readonly hint?: string}
 
 const NANOSECONDS = 1_000_000_000n
 const EPOCH_DIGITS: Partial<Record<TimestampFormat, number>> = {
@@ -63,9 +63,10 @@ export function timestampParser(format: TimestampFormat, zone: string | undefine
       const [dayOfMonth, month] = dayOrder === 'dmy' ? [first, second] : [second, first]
       const midnight = toEpochDay(year, month, dayOfMonth)
       if (midnight === undefined) {
-        const hint = dayOrder === 'dmy' && second > 12 && first <= 12 ? '; if the month comes first, say --timestamp-format mdy' : ''
+        const isMonthFirst = dayOrder === 'dmy' && second > 12 && first <= 12
         return {
-          problem: `"${shorten(text)}" has no such ${dayOrder === 'dmy' ? 'day/month/year' : 'month/day/year'}${hint}`,
+          problem: `"${shorten(text)}" has no such ${dayOrder === 'dmy' ? 'day/month/year' : 'month/day/year'}`,
+          ...(isMonthFirst ? {hint: 'if the month comes first, say --timestamp-format mdy'} : {}),
         }
       }
 
@@ -132,9 +133,9 @@ function parseDecimal(text: string, digits: number): bigint | undefined {
 
 function within(instant: bigint, format: TimestampFormat): ParsedTimestamp {
   if (isStorable(instant)) return instant
-  const hint =
-    format === 'auto' || format === 'epoch' ? '; if it is not in seconds, say --timestamp-format epoch_ms, epoch_us or epoch_ns' : ''
-  return {problem: `it lies outside the years 1677 to 2262${hint}`}
+  const problem = 'it lies outside the years 1677 to 2262'
+  const isInSeconds = format === 'auto' || format === 'epoch'
+  return isInSeconds ? {problem, hint: 'if it is not in seconds, say --timestamp-format epoch_ms, epoch_us or epoch_ns'} : {problem}
 }
 
 const QUARTER = 900 // seconds

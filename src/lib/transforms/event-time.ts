@@ -16,12 +16,13 @@ export interface EventTimeOptions {
 
 /** Nanoseconds since the epoch. `field` names the column in messages. */
 export function eventTime(value: unknown, field: string | undefined, message: RawMessage, options: EventTimeOptions): bigint {
-  const parsed = field === undefined ? {problem: 'the record has no timestamp field'} : options.parse(value)
+  const parsed: ParsedTimestamp = field === undefined ? {problem: 'the record has no timestamp field'} : options.parse(value)
   if (typeof parsed === 'bigint') return parsed
   if (options.onBadTimestamp === 'now') return BigInt(options.now()) * 1_000_000n
   const received = options.onBadTimestamp === 'broker' ? brokerTime(message) : undefined
   if (received !== undefined) return received
-  throw new DataError('bad timestamp', field === undefined ? parsed.problem : `timestamp field "${field}": ${parsed.problem}`)
+  const said = parsed.hint ? `${parsed.problem}; ${parsed.hint}` : parsed.problem
+  throw new DataError('bad timestamp', field === undefined ? said : `timestamp field "${field}": ${said}`)
 }
 
 /** Kafka says -1 when a record has none, and takes any number from a producer. */

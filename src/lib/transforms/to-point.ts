@@ -51,8 +51,9 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     addValues(row, parts, 0)
     if (parts.isWrapped) refuseContradictions(row, new Map(), 0)
     if (parts.fields === '') throw new DataError('no fields', 'the record has no numeric value')
-    addLabel(parts)
-    return encodeLine(seriesOf(parts.tags), parts.fields, eventTime(parts.time?.value, parts.time?.name, message, options))
+    const time = eventTime(parts.time?.value, parts.time?.name, message, options)
+    addLabel(parts) // last: it notes what is stored without a label, not what is rejected
+    return encodeLine(seriesOf(parts.tags), parts.fields, time)
   }
 
   function addValues(row: JsonObject, parts: Parts, depth: number): void {

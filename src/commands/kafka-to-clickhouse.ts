@@ -45,8 +45,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
     ...topicFlag('sensor_data'),
     ...groupFlag('sensor-consumer'),
     ...clickhouseFlags,
-    ...batchFlags(10_000),
-    ...deliveryFlags,
+    ...batchFlags({size: 10_000}),
+    ...deliveryFlags('kafka-to-clickhouse'),
     ...healthFlags,
   }
 

@@ -50,8 +50,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
     ...groupFlag('kafka_to_influx_group'),
     ...influxFlags,
     ...influxBucketFlag('swat_db'),
-    ...batchFlags(5000),
-    ...deliveryFlags,
+    ...batchFlags({size: 5000}),
+    ...deliveryFlags('kafka-to-influx'),
     ...typeConflictFlag,
     ...healthFlags,
   }

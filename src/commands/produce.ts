@@ -4,7 +4,7 @@ import {kafkaSettings} from '../lib/cli/connections.ts'
 import {openDeadLetters} from '../lib/cli/dead-letters.ts'
 import {continuation, openEvents, openEventSink, warnOfNoRows} from '../lib/cli/events.ts'
 import {deliveryFlags, dryRunFlag, kafkaFlags} from '../lib/cli/flags.ts'
-import {produceFlags} from '../lib/cli/produce-flags.ts'
+import {eventBatchFlags, produceFlags} from '../lib/cli/produce-flags.ts'
 import {runStream, streamOptions} from '../lib/cli/stream.ts'
 
 export default class Produce extends BaseCommand {
@@ -23,7 +23,13 @@ Where no broker can be reached at the start, the events are printed instead (--n
     {description: 'Look at the first events', command: '<%= config.bin %> <%= command.id %> --device all --dry-run'},
   ]
 
-  static override flags = {...produceFlags, ...dryRunFlag, ...kafkaFlags, ...deliveryFlags}
+  static override flags = {
+    ...produceFlags,
+    ...dryRunFlag,
+    ...kafkaFlags,
+    ...eventBatchFlags,
+    ...deliveryFlags('produce'),
+  }
 
   async run(): Promise<void> {
     const session = await this.start(Produce)

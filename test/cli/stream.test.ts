@@ -399,7 +399,7 @@ describe('health', () => {
 })
 
 describe('the options of a run', () => {
-  const values = {'dead-letter': undefined, 'retry-for': undefined, 'shutdown-timeout': 20_000}
+  const values = {'dead-letter': './dead-letters/test.ndjson', 'retry-for': undefined, 'shutdown-timeout': 20_000}
 
   it.each([
     [

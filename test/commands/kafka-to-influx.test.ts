@@ -194,7 +194,7 @@ describe('kafka-to-influx, where a record cannot be a point,', () => {
     expect(stderr).toContain(
       'read 11 written 0 printed 1 rejected 10 (bad timestamp 4, malformed JSON 2, not an object 2, no fields 1, duplicate key 1)',
     )
-    expect(stderr).toContain('error: 10 of 11 records were rejected: they are in dead-letters/kafka-to-influx.ndjson')
+    expect(stderr).toContain('error: 10 of 11 records were rejected: they are in ./dead-letters/kafka-to-influx.ndjson')
     const letters = lettersIn(cwd).map(({reason, value}) => [(reason as {code: string}).code, value])
     expect(letters).toEqual(refused.map(([reason, record]) => [reason, ndjson([record]).trimEnd()]))
   })
@@ -311,8 +311,11 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [[...NO_SERVER, '--input', '-', '--on-bad-timestamp', 'broker'], '--on-bad-timestamp broker needs messages from a broker'],
     [[...NO_SERVER, '--input', '-', '--until-end'], '--until-end is about a topic'],
     [[...NO_SERVER, '--tag', 'status'], '--tag: expected NAME=VALUE'],
-    [[...NO_SERVER, '--tag', '_field=x'], '--tag: a tag cannot be called _field'],
-    [[...NO_SERVER, '--tag-field', 'time'], '--tag-field: a tag cannot be called time'],
+    [[...NO_SERVER, '--tag', '_field=x'], '--tag: "_field" cannot be the name of a tag'],
+    [[...NO_SERVER, '--tag', 'site=north\\'], '--tag: tag site: line protocol cannot carry a backslash at the end'],
+    [[...NO_SERVER, '--measurement', '#m'], '--measurement: "#m" cannot be the name of a measurement'],
+    [[...NO_SERVER, '--tag-field', '_value'], '--tag-field: "_value" cannot be the name of a tag'],
+    [[...NO_SERVER, '--tag-field', 'time'], '--tag-field: "time" cannot be the name of a tag'],
     [[...NO_SERVER, '--broker', ','], 'no broker is named'],
     [[...NO_SERVER, '--kafka-sasl', 'plain'], '--kafka-sasl needs --kafka-username and --kafka-password'],
     [[...NO_SERVER, '--kafka-cert', 'README.md'], '--kafka-cert: there is no file README.md'],

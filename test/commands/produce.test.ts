@@ -222,7 +222,7 @@ describe('produce without a broker', () => {
     const cwd = folderWith([HEADER, row('1'), row('two')])
     const {code, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--dead-letter', 'kafka:rejects', ...NO_BROKER], {cwd})
     expect(code).toBe(3)
-    expect(stderr).toContain('they are in dead-letters/produce.ndjson')
+    expect(stderr).toContain('they are in ./dead-letters/produce.ndjson')
   })
 
   it('ends quietly when the reader of a dry run has enough', async () => {

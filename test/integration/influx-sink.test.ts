@@ -189,7 +189,13 @@ describeWith('influx')('the InfluxDB sink', () => {
   })
 
   describe('a bucket', () => {
-    const where = () => ({...useInflux(), url: new URL(useInflux().url), timeoutMilliseconds: 10_000})
+    const where = () => ({
+      ...useInflux(),
+      url: new URL(useInflux().url),
+      timeoutMilliseconds: 10_000,
+      ca: undefined,
+      skipsVerification: false,
+    })
 
     test('is found with the length of its shards', async () => {
       const {name} = await newBucket({shardSeconds: 7200})

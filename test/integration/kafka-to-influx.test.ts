@@ -359,7 +359,7 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
         name: 'rejected records',
         args: [],
         exit: 3,
-        error: {code: 'PARTIAL', message: '1 of 2 records were rejected: they are in dead-letters/kafka-to-influx.ndjson'},
+        error: {code: 'PARTIAL', message: '1 of 2 records were rejected: they are in ./dead-letters/kafka-to-influx.ndjson'},
       },
       {name: 'a bad value', args: ['--max-time', 'soon'], exit: 2, error: {code: 'USAGE', message: '--max-time: expected a duration'}},
     ])('$exit for $name', async ({args, env: more, exit, error}) => {

@@ -44,13 +44,11 @@ async function saslOf(values: Values<typeof kafkaFlags>, given: Origins): Promis
 
 export async function influxClient(values: Values<typeof influxFlags>, given: Origins, clock: Clock): Promise<InfluxClient> {
   const [{createHttpClient}, {createInfluxClient}] = await Promise.all([import('../clients/http.ts'), import('../clients/influx.ts')])
-  const ca = await readPem(values, 'influx-ca')
   return createInfluxClient({
     http: createHttpClient({
       baseUrl: values['influx-url'],
       timeoutMilliseconds: values['influx-timeout'],
-      ca,
-      skipsVerification: values['influx-skip-verify'],
+      ...(await influxTrust(values)),
       remedy: 'Is the server running? Check --influx-url or INFLUX_URL',
       caFlag: '--influx-ca',
     }),
@@ -58,6 +56,11 @@ export async function influxClient(values: Values<typeof influxFlags>, given: Or
     token: await influxToken(values, given),
     now: () => clock.now(),
   })
+}
+
+/** Whose certificates to accept. */
+export async function influxTrust(values: Values<typeof influxFlags>) {
+  return {ca: await readPem(values, 'influx-ca'), skipsVerification: values['influx-skip-verify']}
 }
 
 /** The token, or a way to read it again: a rotated file takes effect at the next attempt. */

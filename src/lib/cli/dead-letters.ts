@@ -2,6 +2,7 @@ import type {KafkaSettings} from '../clients/kafka/connection.ts'
 import type {Clock, DeadLetter, Logger, Position, RawMessage} from '../core/types.ts'
 import {acquireLock} from '../runtime/lock.ts'
 import {createDeadLetterFile, refuseDeadLetters} from '../sinks/dead-letter-file.ts'
+import {deadLetterFile} from './flags.ts'
 
 export interface DeadLetterTarget {
   readonly deadLetter: DeadLetter
@@ -10,8 +11,8 @@ export interface DeadLetterTarget {
 }
 
 export interface DeadLetterWiring {
-  /** What `--dead-letter` says, if anything. */
-  readonly where: string | undefined
+  /** What `--dead-letter` says. */
+  readonly where: string
   /** A dry run writes to no server: its letters go to the usual file even where a topic is named. */
   readonly isDryRun: boolean
   readonly command: string
@@ -27,13 +28,12 @@ const MAX_FILE_BYTES = 100_000_000
 
 /** A file by default, `kafka:TOPIC`, or `none`. */
 export async function openDeadLetters(wiring: DeadLetterWiring): Promise<DeadLetterTarget> {
-  const usual = `dead-letters/${wiring.command}.ndjson`
-  const {where = usual, isDryRun, command, describe, raw, clock, log} = wiring
+  const {where, isDryRun, command, describe, raw, clock, log} = wiring
   const options = {command, describe, raw, now: () => clock.now()}
   if (where === 'none') return {deadLetter: refuseDeadLetters(describe), where: () => 'nowhere'}
   const isTopic = where.startsWith('kafka:')
   if (!isTopic || isDryRun) {
-    const path = isTopic ? usual : where
+    const path = isTopic ? deadLetterFile(command) : where
     const file = createDeadLetterFile({...options, path, maxBytes: MAX_FILE_BYTES, acquireLock})
     return {deadLetter: file, where: () => file.path() ?? path}
   }

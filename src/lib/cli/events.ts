@@ -5,7 +5,7 @@ import type {RowChoice} from '../sources/csv-order.ts'
 import type {Given} from '../runtime/config.ts'
 import type {Values} from './flag.ts'
 import type {dryRunFlag, generalFlags, kafkaFlags} from './flags.ts'
-import type {produceFlags} from './produce-flags.ts'
+import type {eventBatchFlags, produceFlags} from './produce-flags.ts'
 import {UnavailableError, UsageError} from '../errors.ts'
 import {createLinesSink} from '../sinks/lines.ts'
 import {createCsvSource} from '../sources/csv-file.ts'
@@ -13,8 +13,9 @@ import {paced} from '../sources/paced.ts'
 import {createObservations} from '../transforms/observations.ts'
 import {isSensorHeader, isSwatHeader, SENSOR_COLUMNS, sensorRowToEvent, swatRowToEvent} from '../transforms/row-to-event.ts'
 import {kafkaSettings} from './connections.ts'
+import {batchLimits} from './stream.ts'
 
-type ProduceValues = Values<typeof generalFlags & typeof produceFlags & typeof dryRunFlag & typeof kafkaFlags>
+type ProduceValues = Values<typeof generalFlags & typeof produceFlags & typeof eventBatchFlags & typeof dryRunFlag & typeof kafkaFlags>
 
 export interface Events {
   readonly source: Source<CsvRecord>
@@ -23,9 +24,6 @@ export interface Events {
   /** How many events there are to send, once it is known. */
   total(): number | undefined
 }
-
-/** Below a broker's usual limit for one batch, 1 MB, so that a batch is refused for a message and not for its length. */
-const BATCH_BYTES = 500_000
 
 const SENSOR_HEADER: HeaderRule = {isHeader: isSensorHeader, expects: `the columns ${SENSOR_COLUMNS.join(', ')}`}
 const SWAT_HEADER: HeaderRule = {isHeader: isSwatHeader, expects: 'a column Timestamp'}
@@ -51,7 +49,7 @@ export async function openEvents(values: ProduceValues, {clock, log, stop}: Runt
   return {
     source: paced(source, pause, clock),
     transform: isSwat ? swatRowToEvent(options) : sensorRowToEvent(options),
-    batch: {count: pause > 0 ? 1 : values['batch-size'], bytes: BATCH_BYTES, milliseconds: 100},
+    batch: {...batchLimits(values), ...(pause > 0 ? {count: 1} : {})},
     total: () => source.total(),
   }
 }
@@ -101,7 +99,7 @@ export async function openEventSink(
     })
   }
 
-  return {...createKafkaSink(producer), check: async () => {}} // it is connected
+  return {...createKafkaSink(producer, values['in-flight']), check: async () => {}} // it is connected
 }
 
 /** Where to go on after a run that was cut short; one that loops may begin anywhere. */

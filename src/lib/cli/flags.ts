@@ -200,7 +200,14 @@ export const clickhouseFlags = {
   }),
 } as const
 
-export const batchFlags = (count: number) => ({
+export interface BatchDefaults {
+  /** Messages. */
+  readonly size: number
+  readonly bytes?: string
+  readonly inFlight?: number
+}
+
+export const batchFlags = ({size: count, bytes = '8MB', inFlight = 2}: BatchDefaults) => ({
   'batch-size': valueFlag(integer({min: 1, max: 1_000_000}), {
     summary: 'messages written at once',
     group: 'BATCH',
@@ -208,7 +215,7 @@ export const batchFlags = (count: number) => ({
     fallback: String(count),
     value: 'N',
   }),
-  'batch-bytes': valueFlag(size, {summary: 'bytes written at once', group: 'BATCH', fallback: '8MB', value: 'SIZE'}),
+  'batch-bytes': valueFlag(size, {summary: 'bytes written at once', group: 'BATCH', fallback: bytes, value: 'SIZE'}),
   'flush-interval': valueFlag(duration, {
     summary: 'how long a message waits for a full batch',
     group: 'BATCH',
@@ -219,15 +226,18 @@ export const batchFlags = (count: number) => ({
   'in-flight': valueFlag(integer({min: 1, max: 64}), {
     summary: 'batches on their way at once',
     group: 'BATCH',
-    fallback: '2',
+    fallback: String(inFlight),
     value: 'N',
   }),
 })
 
-export const deliveryFlags = {
+export const deadLetterFile = (command: string) => `./dead-letters/${command}.ndjson`
+
+export const deliveryFlags = (command: string) => ({
   'dead-letter': valueFlag(deadLetter, {
-    summary: 'where rejected records go: a file, kafka:TOPIC, or none to stop at the first; ./dead-letters/<command>.ndjson',
+    summary: 'where rejected records go: a file, kafka:TOPIC, or none to stop at the first',
     group: 'DELIVERY',
+    fallback: deadLetterFile(command),
     value: 'WHERE',
   }),
   'retry-for': valueFlag(duration, {
@@ -241,7 +251,7 @@ export const deliveryFlags = {
     fallback: '20s',
     value: 'D',
   }),
-} as const
+})
 
 export const typeConflictFlag = {
   'on-type-conflict': valueFlag(oneOf(['reject', 'coerce']), {

@@ -4,7 +4,7 @@ import type {Given} from '../runtime/config.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, dryRunFlag, influxBucketFlag, influxFlags, typeConflictFlag} from './flags.ts'
 import {createLinesSink} from '../sinks/lines.ts'
-import {influxClient, influxToken, shouldCompress} from './connections.ts'
+import {influxClient, influxToken, influxTrust, shouldCompress} from './connections.ts'
 
 type SinkValues = Values<
   typeof influxFlags & typeof typeConflictFlag & typeof dryRunFlag & ReturnType<typeof influxBucketFlag> & ReturnType<typeof batchFlags>
@@ -44,6 +44,7 @@ export async function openInfluxSink(
           token: await token(),
           bucket,
           timeoutMilliseconds: values['influx-timeout'],
+          ...(await influxTrust(values)),
         })
         return BigInt(found?.shardSeconds ?? 3600) * 1_000_000_000n
       } catch (error) {

@@ -4,7 +4,8 @@ import type {Observations} from '../transforms/observations.ts'
 import type {PointOptions} from '../transforms/to-point.ts'
 import type {Values} from './flag.ts'
 import {IANAZone} from 'luxon'
-import {UsageError} from '../errors.ts'
+import {DataError, UsageError} from '../errors.ts'
+import {encodeSeries} from '../format/line-protocol.ts'
 import {TIMESTAMP_FORMATS, timestampParser} from '../format/timestamp.ts'
 import {BAD_TIMESTAMP_POLICIES} from '../transforms/event-time.ts'
 import {createObservations} from '../transforms/observations.ts'
@@ -22,7 +23,7 @@ export const pointFlags = {
     fallback: 'swat',
     value: 'NAME',
   }),
-  measurement: valueFlag(text, {
+  measurement: valueFlag(measurement, {
     summary: 'measurement; swat_sensor_data, sensor_data, or the topic for flat',
     group: 'POINTS',
     value: 'NAME',
@@ -95,15 +96,30 @@ function timezone(given: string): string {
   return given
 }
 
+function measurement(given: string): string {
+  refuseUnwritable(() => encodeSeries(given, []))
+  return given
+}
+
 function keyAndValue(given: string): readonly [string, string] {
   const at = given.indexOf('=')
   if (at < 1) throw new UsageError('expected NAME=VALUE')
-  return [tagName(given.slice(0, at)), given.slice(at + 1)]
+  const tag = [given.slice(0, at), given.slice(at + 1)] as const
+  refuseUnwritable(() => encodeSeries('any', [tag]))
+  return tag
 }
 
-const RESERVED_TAGS = ['time', '_field', '_measurement']
-
 function tagName(given: string): string {
-  if (RESERVED_TAGS.includes(given)) throw new UsageError(`a tag cannot be called ${given}`)
+  refuseUnwritable(() => encodeSeries('any', [[given, 'any']]))
   return given
+}
+
+/** At once, or every record would be refused for it. */
+function refuseUnwritable(encode: () => unknown): void {
+  try {
+    encode()
+  } catch (cause) {
+    if (cause instanceof DataError) throw new UsageError(cause.message, {cause})
+    throw cause
+  }
 }

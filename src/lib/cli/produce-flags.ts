@@ -1,4 +1,5 @@
 import {UsageError} from '../errors.ts'
+import {batchFlags} from './flags.ts'
 import {duration, integer, oneOf, text, toggleFlag, valueFlag} from './flag.ts'
 
 /** The three devices of the seed, by the letters of its scripts. */
@@ -64,13 +65,13 @@ export const produceFlags = {
     variables: ['KAFKA_TOPIC'],
     value: 'NAME',
   }),
-  'batch-size': valueFlag(integer({min: 1, max: 100_000}), {
-    summary: 'events sent at once when there is no pause',
-    variables: ['BATCH_SIZE'],
-    fallback: '1000',
-    value: 'N',
-  }),
 } as const
+
+/**
+ * A broker takes 1 MB at once by default, so a batch stays below that and is refused for a message, not for its length. With two
+ * batches on their way a failed first one would overtake the second.
+ */
+export const eventBatchFlags = batchFlags({size: 1000, bytes: '500KB', inFlight: 1})
 
 /** `A`, `producer_A.py` as the seed's variable has it, a device id, or `all`. */
 function device(given: string): string {

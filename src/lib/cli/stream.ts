@@ -52,7 +52,7 @@ const ONE_SHOT_PATIENCE_MILLISECONDS = 300_000
 const PAUSE_MILLISECONDS = 30_000
 const STALL_MILLISECONDS = 60_000
 
-type OptionValues = Values<typeof deliveryFlags> & Partial<Values<typeof healthFlags>> & {readonly 'flush-interval'?: number}
+type OptionValues = Values<ReturnType<typeof deliveryFlags>> & Partial<Values<typeof healthFlags>> & {readonly 'flush-interval'?: number}
 
 export function streamOptions(command: string, values: OptionValues, isEndless: boolean): StreamOptions {
   const {'health-port': port, 'health-host': host = '127.0.0.1', 'flush-interval': flushInterval = 0} = values

@@ -5,6 +5,9 @@ export interface BucketQuery {
   readonly token: string
   readonly bucket: string
   readonly timeoutMilliseconds: number
+  /** PEM certificates to trust instead of the system's. */
+  readonly ca: string | undefined
+  readonly skipsVerification: boolean
 }
 
 export interface BucketFacts {
@@ -14,12 +17,21 @@ export interface BucketFacts {
 }
 
 /** Undefined when there is no such bucket, or the token may not read it. */
-export async function findBucket({url, org, token, bucket, timeoutMilliseconds}: BucketQuery): Promise<BucketFacts | undefined> {
+export async function findBucket({
+  url,
+  org,
+  token,
+  bucket,
+  timeoutMilliseconds,
+  ca,
+  skipsVerification,
+}: BucketQuery): Promise<BucketFacts | undefined> {
   const [{HttpError, InfluxDB}, {BucketsAPI}] = await Promise.all([
     import('@influxdata/influxdb-client'),
     import('@influxdata/influxdb-client-apis'),
   ])
-  const buckets = new BucketsAPI(new InfluxDB({url: url.href, token, timeout: timeoutMilliseconds}))
+  const transportOptions = {rejectUnauthorized: !skipsVerification, ...(ca === undefined ? {} : {ca})}
+  const buckets = new BucketsAPI(new InfluxDB({url: url.href, token, timeout: timeoutMilliseconds, transportOptions}))
   const found = await buckets.getBuckets({org, name: bucket}).catch((error: unknown) => {
     if (error instanceof HttpError && error.statusCode === 404) return undefined
     throw error

@@ -1,10 +1,10 @@
 import type {KafkaProducer, OutgoingRecord} from '../clients/kafka/producer.ts'
 import type {Sink} from '../core/types.ts'
 
-/** Records to one topic, one batch at a time: with two on their way, a failed first one would overtake the second. */
-export function createKafkaSink<R extends OutgoingRecord>(producer: KafkaProducer): Sink<R> {
+/** Records to one topic. They keep their order with one batch on its way at a time: of two, a failed first one overtakes the second. */
+export function createKafkaSink<R extends OutgoingRecord>(producer: KafkaProducer, maxInFlight = 1): Sink<R> {
   return {
-    maxInFlight: 1,
+    maxInFlight,
     check: (signal) => producer.connect(signal),
     send: (records, {signal}) => orAborted(() => producer.send(records), signal),
     close: () => producer.close(),

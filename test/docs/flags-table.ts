@@ -15,7 +15,7 @@ const INTRODUCTION = `# Flags
 All flags of all commands, with their variables, the strongest first, and their defaults. Stronger still is each variable with the name of the command in it:
 \`UCS_BROKER\` is for every command, \`UCS_PRODUCE_BROKER\` for \`ucs produce\`. [configuration.md](configuration.md) tells what else a value may come from.
 
-This page is made from the commands: \`UPDATE_DOCS=1 npx vitest run test/docs\` writes it anew.
+This page is made from the commands: \`npm run docs\` writes it anew.
 `
 
 /** The page that lists every flag, as it has to be. */

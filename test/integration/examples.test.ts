@@ -1,0 +1,42 @@
+import {readdirSync, readFileSync} from 'node:fs'
+import {join} from 'node:path'
+import {fileURLToPath} from 'node:url'
+import {expect, test} from 'vitest'
+import {runScript} from '../commands/shell.ts'
+import {describeWith, useInflux, useKafka} from '../services/use.ts'
+import {newBucket} from './influx-bucket.ts'
+
+const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
+const run = (example: string, env?: Readonly<Record<string, string>>) => runScript(`bash "${join(EXAMPLES, example, 'run.sh')}"`, env)
+
+describeWith('kafka', 'influx')('the example swat-to-influx', () => {
+  test('stores every reading', async () => {
+    const {url, org, token} = useInflux()
+    const kafka = {KAFKA_BROKER: useKafka().address, KAFKA_TOPIC: 'example-swat', UCS_GROUP: 'example-swat'}
+    const influx = {INFLUX_URL: url, INFLUX_ORG: org, INFLUX_TOKEN: token, INFLUX_BUCKET: (await newBucket()).name}
+    expect(run('swat-to-influx', {...kafka, ...influx})).toMatchObject({status: 0, stdout: 'stored: "written":10000\n'})
+  })
+})
+
+describeWith('clickhouse')('the example sensors-to-clickhouse', () => {
+  test('stores all rows but the broken one, and shows that', () => {
+    const {status, stdout, stderr} = run('sensors-to-clickhouse')
+    expect(status).toBe(0)
+    expect(stderr).toContain('kafka-to-clickhouse: read 3000 written 3000')
+    expect(JSON.parse(stdout)).toMatchObject({reason: {code: 'ragged row'}})
+  })
+})
+
+test('the example one-config shows whose value counts', () => {
+  const {status, stdout} = run('one-config')
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/^topic +north-line-1 +config file ucs\.yaml:5:3$/m)
+  expect(stdout).toMatch(/^batch-size +500 +environment BATCH_SIZE$/m)
+  expect(stdout).toMatch(/^topic +line-2 +flag --topic$/m)
+})
+
+test('every example is listed', () => {
+  const folders = readdirSync(EXAMPLES, {withFileTypes: true}).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+  const page = readFileSync(join(EXAMPLES, 'README.md'), 'utf8')
+  for (const folder of folders) expect(page).toContain(`[${folder}](${folder}/run.sh)`)
+})

@@ -1,5 +1,5 @@
 import {Agent, request} from 'node:http'
-import type {Bench} from './run.ts'
+import type {Bench} from './bench.ts'
 
 type Influx = Bench['influx']
 

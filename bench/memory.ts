@@ -1,4 +1,4 @@
-import type {Bench} from './run.ts'
+import type {Bench} from './bench.ts'
 import {createBucket} from './influx.ts'
 import {runUcs} from './kafka-to-influx.ts'
 import {row} from './measure.ts'

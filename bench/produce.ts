@@ -1,7 +1,7 @@
 import {mkdtemp, rm, writeFile} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import type {Bench} from './run.ts'
+import type {Bench} from './bench.ts'
 import {sampleLines} from '../src/lib/jobs/sample-data.ts'
 import {interleaved, median, row, timed} from './measure.ts'
 

@@ -10,21 +10,11 @@ import {homedir} from 'node:os'
 import {join} from 'node:path'
 import {startInflux} from '../test/services/influxd.ts'
 import {startKafka} from '../test/services/kafka.ts'
+import type {Bench} from './bench.ts'
 import {benchKafkaToInflux} from './kafka-to-influx.ts'
 import {benchMemory} from './memory.ts'
 import {benchProduce} from './produce.ts'
 import {benchStartUp} from './start-up.ts'
-
-/** What a comparison may use. */
-export interface Bench {
-  /** "host:port" */
-  readonly kafka: string
-  readonly influx: {readonly url: string; readonly org: string; readonly token: string}
-  /** Programs to compare with; undefined where they are not installed. */
-  readonly telegraf: string | undefined
-  /** A Python that has kafka-python. */
-  readonly python: string | undefined
-}
 
 const COMPARISONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   'start-up': benchStartUp,

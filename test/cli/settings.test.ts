@@ -1,6 +1,6 @@
 import {writeFileSync} from 'node:fs'
 import {describe, expect, it, onTestFinished} from 'vitest'
-import type {Given, Origin} from '../../src/lib/runtime/config.ts'
+import type {Given, Origin} from '../../src/lib/runtime/given.ts'
 import {duration, integer, size, text, toggleFlag, toSetting, valueFlag} from '../../src/lib/cli/flag.ts'
 import {decodeSettings, strongestOf} from '../../src/lib/cli/settings.ts'
 import {resolveConfiguration} from '../../src/lib/runtime/config.ts'

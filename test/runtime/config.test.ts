@@ -1,6 +1,7 @@
 import {mkdirSync, writeFileSync} from 'node:fs'
 import {describe, expect, it, onTestFinished} from 'vitest'
-import type {ConfigInputs, Setting} from '../../src/lib/runtime/config.ts'
+import type {ConfigInputs} from '../../src/lib/runtime/config.ts'
+import type {Setting} from '../../src/lib/runtime/given.ts'
 import {resolveConfiguration, variableNames} from '../../src/lib/runtime/config.ts'
 import {temporaryFolder} from '../commands/cli.ts'
 

@@ -1,6 +1,7 @@
 import {Command} from '@oclif/core/command'
 import type {Ledger, Logger} from '../core/types.ts'
-import type {CommandSettings, Configuration, Given} from '../runtime/config.ts'
+import type {Configuration} from '../runtime/config.ts'
+import type {CommandSettings, Given} from '../runtime/given.ts'
 import type {FlagSet, Values} from './flag.ts'
 import type {RunLog} from './log.ts'
 import type {Settings} from './settings.ts'

@@ -1,6 +1,6 @@
 import {randomUUID} from 'node:crypto'
 import type {Runtime, Sink} from '../core/types.ts'
-import type {Given} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {MessageRows} from '../transforms/to-row.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, clickhouseFlags, dryRunFlag} from './flags.ts'

@@ -1,4 +1,4 @@
-import type {Given} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {FlagSet} from './flag.ts'
 import {redactUrls} from '../format/redact.ts'
 

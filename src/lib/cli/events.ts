@@ -2,7 +2,7 @@ import type {BatchLimits, Ledger, Logger, Runtime, Sink, Source, Transform} from
 import type {CsvRecord, HeaderRule} from '../sources/csv-records.ts'
 import type {SensorEvent} from '../transforms/row-to-event.ts'
 import type {RowChoice} from '../sources/csv-order.ts'
-import type {Given} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {dryRunFlag, generalFlags, kafkaFlags} from './flags.ts'
 import type {eventBatchFlags, produceFlags} from './produce-flags.ts'

@@ -1,6 +1,6 @@
 import type {BooleanFlag, OptionFlag} from '@oclif/core/interfaces'
 import {boolean as booleanFlag, string as stringFlag} from '@oclif/core/flags'
-import type {Setting} from '../runtime/config.ts'
+import type {Setting} from '../runtime/given.ts'
 import {UsageError} from '../errors.ts'
 import {parseDuration} from '../format/duration.ts'
 import {parseSize} from '../format/size.ts'

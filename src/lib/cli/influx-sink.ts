@@ -1,6 +1,6 @@
 import type {Runtime, Sink} from '../core/types.ts'
 import type {Line} from '../format/line-protocol.ts'
-import type {Given} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, dryRunFlag, influxBucketFlag, influxFlags, typeConflictFlag} from './flags.ts'
 import {createLinesSink} from '../sinks/lines.ts'

@@ -1,6 +1,6 @@
 import {isatty} from 'node:tty'
 import type {LogEvent, Logger} from '../core/types.ts'
-import type {Given} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {generalFlags} from './flags.ts'
 import {createLogger} from '../runtime/logger.ts'

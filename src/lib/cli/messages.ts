@@ -1,5 +1,5 @@
 import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
-import type {Given} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {dryRunFlag, inputFlag, kafkaFlags, limitFlags} from './flags.ts'
 import {UnavailableError, UsageError} from '../errors.ts'

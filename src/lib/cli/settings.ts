@@ -1,7 +1,8 @@
-import type {Configuration, Given} from '../runtime/config.ts'
+import type {Configuration} from '../runtime/config.ts'
+import type {Given} from '../runtime/given.ts'
 import type {Flag, FlagSet, Values} from './flag.ts'
 import {UcsError, UsageError} from '../errors.ts'
-import {ORIGINS} from '../runtime/config.ts'
+import {ORIGINS} from '../runtime/given.ts'
 import {toSetting} from './flag.ts'
 
 /** The values of a command's flags, and where each came from. */

@@ -1,5 +1,5 @@
 import {readFile} from 'node:fs/promises'
-import type {CommandSettings, Given} from './config.ts'
+import type {CommandSettings, Given} from './given.ts'
 import type {Node, Pair, YAMLError} from 'yaml'
 import {UsageError} from '../errors.ts'
 import {nearest} from '../format/nearest.ts'

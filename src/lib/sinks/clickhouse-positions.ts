@@ -1,6 +1,5 @@
 import type {ClickHouse} from '../clients/clickhouse.ts'
-import type {MessageRows} from '../transforms/to-row.ts'
-import type {OwnedRow} from './clickhouse.ts'
+import type {MessageRows, SensorRow} from '../transforms/to-row.ts'
 
 /** The columns that an exactly-once table has besides the seed's: what a stored row is known by. */
 export const POSITION_COLUMNS = {
@@ -9,6 +8,13 @@ export const POSITION_COLUMNS = {
   _offset: 'Int64',
   _index: 'UInt32',
 } as const
+
+/** A row on its way: of which of the batch's messages, and which of that message's rows. */
+export interface OwnedRow {
+  readonly row: SensorRow
+  readonly owner: number
+  readonly index: number
+}
 
 /**
  * The positions that a table has already. Read for a partition when its first batch after an assignment is about to be

@@ -1,8 +1,8 @@
 import {createHash} from 'node:crypto'
 import type {Clock, Group, Sink} from '../core/types.ts'
 import type {ClickHouse} from '../clients/clickhouse.ts'
-import type {MessageRows, SensorRow} from '../transforms/to-row.ts'
-import type {StoredPositions} from './clickhouse-positions.ts'
+import type {MessageRows} from '../transforms/to-row.ts'
+import type {OwnedRow, StoredPositions} from './clickhouse-positions.ts'
 import {ClickHouseRefusal} from '../clients/clickhouse.ts'
 import {DataError, PartialWriteError} from '../errors.ts'
 
@@ -17,13 +17,6 @@ export interface ClickHouseSinkOptions {
   /** Present for exactly-once. */
   readonly positions: StoredPositions | undefined
   check(signal: AbortSignal): Promise<void>
-}
-
-/** A row on its way: of which of the batch's messages, and which of that message's rows. */
-export interface OwnedRow {
-  readonly row: SensorRow
-  readonly owner: number
-  readonly index: number
 }
 
 /** Nothing of the batch was stored; the message whose row the server named, if it named one. */

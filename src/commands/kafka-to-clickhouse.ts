@@ -1,8 +1,5 @@
-import type {RawMessage} from '../lib/core/types.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {openClickHouseSink, rowFlags, tableStatement} from '../lib/cli/clickhouse-sink.ts'
-import {kafkaSettings} from '../lib/cli/connections.ts'
-import {openDeadLetters} from '../lib/cli/dead-letters.ts'
 import {
   batchFlags,
   clickhouseFlags,
@@ -14,8 +11,8 @@ import {
   limitFlags,
   topicFlag,
 } from '../lib/cli/flags.ts'
-import {groupFlag, isEndlessInput, leftoverOf, openMessages} from '../lib/cli/messages.ts'
-import {batchLimits, runStream, streamOptions} from '../lib/cli/stream.ts'
+import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
+import {runStream, streamOptions} from '../lib/cli/stream.ts'
 import {timestampParser} from '../lib/format/timestamp.ts'
 import {toRow} from '../lib/transforms/to-row.ts'
 
@@ -52,31 +49,13 @@ Without a limit the command runs until it gets a signal, then writes what it has
 
   async run(): Promise<void> {
     const session = await this.start(KafkaToClickhouse)
-    const {values, given, log} = session
+    const {values, given} = session
     if (values['print-ddl']) return this.print(tableStatement(values))
-    await runStream(session, streamOptions(this.commandName(), values, isEndlessInput(values)), async (runtime, policy) => {
-      const {source, lag, isConnected} = await openMessages(values, given, runtime, policy)
-      const letters = await openDeadLetters({
-        where: values['dead-letter'],
-        isDryRun: values['dry-run'],
-        command: this.commandName(),
-        describe: (position) => source.describe(position),
-        raw: (value) => value as RawMessage,
-        kafka: () => kafkaSettings(values, given),
-        clock: runtime.clock,
-        log,
-      })
-      return {
-        source,
-        transform: toRow({onMissing: values['on-missing'], parseTimestamp: timestampParser('auto', undefined)}),
-        batch: batchLimits(values),
-        sink: await openClickHouseSink(values, given, runtime),
-        deadLetter: letters.deadLetter,
-        deadLettersAt: () => letters.where(),
-        lag,
-        isConnected,
-        leftover: leftoverOf(values),
-      }
+    const command = this.commandName()
+    await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
+      const messages = await openMessages(values, given, {command, runtime, retry})
+      const transform = toRow({onMissing: values['on-missing'], parseTimestamp: timestampParser('auto', undefined)})
+      return {...messages, transform, sink: await openClickHouseSink(values, given, runtime)}
     })
     this.finish()
   }

@@ -1,7 +1,4 @@
-import type {RawMessage} from '../lib/core/types.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
-import {kafkaSettings} from '../lib/cli/connections.ts'
-import {openDeadLetters} from '../lib/cli/dead-letters.ts'
 import {
   batchFlags,
   deliveryFlags,
@@ -15,10 +12,10 @@ import {
   topicFlag,
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
-import {groupFlag, isEndlessInput, leftoverOf, openMessages} from '../lib/cli/messages.ts'
+import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
 import {openInfluxSink} from '../lib/cli/influx-sink.ts'
 import {pointFlags, pointTransform} from '../lib/cli/points.ts'
-import {batchLimits, runStream, streamOptions} from '../lib/cli/stream.ts'
+import {runStream, streamOptions} from '../lib/cli/stream.ts'
 
 export default class KafkaToInflux extends BaseCommand {
   static override summary = 'Write messages of a Kafka topic to InfluxDB.'
@@ -59,32 +56,12 @@ Without a limit the command runs until it gets a signal, then writes what it has
   async run(): Promise<void> {
     const session = await this.start(KafkaToInflux)
     const {values, given, report} = session
-    await runStream(session, streamOptions(this.commandName(), values, isEndlessInput(values)), async (runtime, policy) => {
+    const command = this.commandName()
+    await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
       const {transform, observations} = pointTransform(values, runtime)
       report.own['observations'] = () => observations.counts
-      const {source, lag, isConnected} = await openMessages(values, given, runtime, policy)
-      const sink = await openInfluxSink(values, given, runtime)
-      const letters = await openDeadLetters({
-        where: values['dead-letter'],
-        isDryRun: values['dry-run'],
-        command: this.commandName(),
-        describe: (position) => source.describe(position),
-        raw: (value) => value as RawMessage,
-        kafka: () => kafkaSettings(values, given),
-        clock: runtime.clock,
-        log: runtime.log,
-      })
-      return {
-        source,
-        transform,
-        batch: batchLimits(values),
-        sink,
-        deadLetter: letters.deadLetter,
-        deadLettersAt: () => letters.where(),
-        lag,
-        isConnected,
-        leftover: leftoverOf(values),
-      }
+      const messages = await openMessages(values, given, {command, runtime, retry})
+      return {...messages, transform, sink: await openInfluxSink(values, given, runtime)}
     })
     this.finish()
   }

@@ -1,8 +1,6 @@
-import type {CsvRecord} from '../lib/sources/csv-records.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
-import {kafkaSettings} from '../lib/cli/connections.ts'
 import {openDeadLetters} from '../lib/cli/dead-letters.ts'
-import {continuation, openEvents, openEventSink, warnOfNoRows} from '../lib/cli/events.ts'
+import {continuation, openEvents, openEventSink, rawRow, warnOfNoRows} from '../lib/cli/events.ts'
 import {deliveryFlags, dryRunFlag, kafkaFlags} from '../lib/cli/flags.ts'
 import {eventBatchFlags, produceFlags} from '../lib/cli/produce-flags.ts'
 import {runStream, streamOptions} from '../lib/cli/stream.ts'
@@ -35,26 +33,15 @@ Where no broker can be reached at the start, the events are printed instead (--n
     const session = await this.start(Produce)
     const {values, given, report, log} = session
     report.own['sent'] = () => report.ledger?.written ?? 0
-    await runStream(session, streamOptions(this.commandName(), values, false), async (runtime) => {
+    const command = this.commandName()
+    await runStream(session, streamOptions(command, values, false), async (runtime) => {
       const events = await openEvents(values, runtime)
+      report.own['observations'] = () => events.observations.counts
       const sink = await openEventSink(values, given, runtime)
-      const letters = await openDeadLetters({
-        where: values['dead-letter'],
-        isDryRun: sink.prints === true,
-        command: this.commandName(),
-        describe: (position) => events.source.describe(position),
-        raw: (value) => ({value: (value as CsvRecord).text, key: null, headers: undefined, timestamp: undefined}),
-        kafka: () => kafkaSettings(values, given),
-        clock: runtime.clock,
-        log,
-      })
-      return {
-        ...events,
-        sink,
-        deadLetter: letters.deadLetter,
-        deadLettersAt: () => letters.where(),
-        leftover: () => (report.ledger ? continuation(report.ledger, values, events.total()) : ''),
-      }
+      const isDryRun = sink.prints === true
+      const letters = await openDeadLetters(values, given, {command, source: events.source, raw: rawRow, isDryRun}, runtime)
+      const leftover = () => (report.ledger ? continuation(report.ledger, values, events.total()) : '')
+      return {...events, ...letters, sink, leftover}
     })
     if (report.ledger?.read === 0) warnOfNoRows(values, log)
     this.finish()

@@ -132,6 +132,8 @@ describe('produce --dry-run', () => {
     expect(code).toBe(0)
     expect(eventsOf(stdout).map(({ts}) => ts)).toEqual([1, 3, 2])
     expect(stderr).toContain('row.out_of_order')
+    const args = ['produce', '--file', '-', '--rows', 'all', '--pause', '0', '--json', ...NO_BROKER]
+    expect((await ucs(args, {input})).json()['observations']).toEqual({'row.out_of_order': {[A]: 1}})
   })
 
   it('sends a SWaT file in its own order, flat, with trimmed keys and the label Normal_Attack', async () => {

@@ -1,41 +1,46 @@
-import type {KafkaSettings} from '../clients/kafka/connection.ts'
-import type {Clock, DeadLetter, Logger, Position, RawMessage} from '../core/types.ts'
+import type {DeadLetter, RawMessage, Runtime, Source} from '../core/types.ts'
+import type {Given} from '../runtime/given.ts'
+import type {Values} from './flag.ts'
+import type {deliveryFlags, kafkaFlags} from './flags.ts'
 import {acquireLock} from '../runtime/lock.ts'
 import {createDeadLetterFile, refuseDeadLetters} from '../sinks/dead-letter-file.ts'
+import {kafkaSettings} from './connections.ts'
 import {deadLetterFile} from './flags.ts'
 
-export interface DeadLetterTarget {
+export interface Letters {
   readonly deadLetter: DeadLetter
   /** For people: "./dead-letters/produce.ndjson", or "topic rejects". */
-  where(): string
+  readonly deadLettersAt: () => string
 }
 
-export interface DeadLetterWiring {
-  /** What `--dead-letter` says. */
-  readonly where: string
+export interface LetterOptions {
+  readonly command: string
+  readonly source: Pick<Source<unknown>, 'describe'>
+  /** A message of the source, as it came. */
+  raw(value: unknown): RawMessage
   /** A dry run writes to no server: its letters go to the usual file even where a topic is named. */
   readonly isDryRun: boolean
-  readonly command: string
-  describe(position: Position): string
-  raw(value: unknown): RawMessage
-  /** Asked for when the letters go to a topic. */
-  kafka(): Promise<KafkaSettings>
-  readonly clock: Clock
-  readonly log: Logger
 }
+
+type LetterValues = Values<ReturnType<typeof deliveryFlags> & typeof kafkaFlags>
 
 const MAX_FILE_BYTES = 100_000_000
 
 /** A file by default, `kafka:TOPIC`, or `none`. */
-export async function openDeadLetters(wiring: DeadLetterWiring): Promise<DeadLetterTarget> {
-  const {where, isDryRun, command, describe, raw, clock, log} = wiring
-  const options = {command, describe, raw, now: () => clock.now()}
-  if (where === 'none') return {deadLetter: refuseDeadLetters(describe), where: () => 'nowhere'}
+export async function openDeadLetters(
+  values: LetterValues,
+  given: ReadonlyMap<string, Given>,
+  {command, source, raw, isDryRun}: LetterOptions,
+  {clock, log}: Pick<Runtime, 'clock' | 'log'>,
+): Promise<Letters> {
+  const where = values['dead-letter']
+  const options = {command, describe: source.describe, raw, now: () => clock.now()}
+  if (where === 'none') return {deadLetter: refuseDeadLetters(source.describe), deadLettersAt: () => 'nowhere'}
   const isTopic = where.startsWith('kafka:')
   if (!isTopic || isDryRun) {
     const path = isTopic ? deadLetterFile(command) : where
     const file = createDeadLetterFile({...options, path, maxBytes: MAX_FILE_BYTES, acquireLock})
-    return {deadLetter: file, where: () => file.path() ?? path}
+    return {deadLetter: file, deadLettersAt: () => file.path() ?? path}
   }
 
   const topic = where.slice('kafka:'.length)
@@ -43,6 +48,6 @@ export async function openDeadLetters(wiring: DeadLetterWiring): Promise<DeadLet
     import('../clients/kafka/producer.ts'),
     import('../sinks/dead-letter-topic.ts'),
   ])
-  const producer = createKafkaProducer(await wiring.kafka(), {topic, clock, log})
-  return {deadLetter: createDeadLetterTopic(producer, options), where: () => `topic ${topic}`}
+  const producer = createKafkaProducer(await kafkaSettings(values, given), {topic, clock, log})
+  return {deadLetter: createDeadLetterTopic(producer, options), deadLettersAt: () => `topic ${topic}`}
 }

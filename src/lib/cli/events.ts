@@ -1,4 +1,4 @@
-import type {BatchLimits, Ledger, Logger, Runtime, Sink, Source, Transform} from '../core/types.ts'
+import type {BatchLimits, Ledger, Logger, RawMessage, Runtime, Sink, Source, Transform} from '../core/types.ts'
 import type {CsvRecord, HeaderRule} from '../sources/csv-records.ts'
 import type {SensorEvent} from '../transforms/row-to-event.ts'
 import type {RowChoice} from '../sources/csv-order.ts'
@@ -10,6 +10,7 @@ import {UnavailableError, UsageError} from '../errors.ts'
 import {createLinesSink} from '../sinks/lines.ts'
 import {createCsvSource} from '../sources/csv-file.ts'
 import {paced} from '../sources/paced.ts'
+import type {Observations} from '../transforms/observations.ts'
 import {createObservations} from '../transforms/observations.ts'
 import {isSensorHeader, isSwatHeader, SENSOR_COLUMNS, sensorRowToEvent, swatRowToEvent} from '../transforms/row-to-event.ts'
 import {kafkaSettings} from './connections.ts'
@@ -21,6 +22,8 @@ export interface Events {
   readonly source: Source<CsvRecord>
   readonly transform: Transform<CsvRecord, SensorEvent>
   readonly batch: BatchLimits
+  /** Rows of a stream that are out of order. */
+  readonly observations: Observations
   /** How many events there are to send, once it is known. */
   total(): number | undefined
 }
@@ -50,6 +53,7 @@ export async function openEvents(values: ProduceValues, {clock, log, stop}: Runt
     source: paced(source, pause, clock),
     transform: isSwat ? swatRowToEvent(options) : sensorRowToEvent(options),
     batch: {...batchLimits(values), ...(pause > 0 ? {count: 1} : {})},
+    observations,
     total: () => source.total(),
   }
 }
@@ -101,6 +105,14 @@ export async function openEventSink(
 
   return {...createKafkaSink(producer, values['in-flight']), check: async () => {}} // it is connected
 }
+
+/** A row as it stands in the file, for dead letters. */
+export const rawRow = (row: unknown): RawMessage => ({
+  value: (row as CsvRecord).text,
+  key: null,
+  headers: undefined,
+  timestamp: undefined,
+})
 
 /** Where to go on after a run that was cut short; one that loops may begin anywhere. */
 export function continuation(ledger: Ledger, {skip, loop}: Pick<ProduceValues, 'skip' | 'loop'>, total: number | undefined): string {

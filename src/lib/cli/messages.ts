@@ -1,12 +1,15 @@
 import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
-import type {dryRunFlag, inputFlag, kafkaFlags, limitFlags} from './flags.ts'
+import type {batchFlags, deliveryFlags, dryRunFlag, inputFlag, kafkaFlags, limitFlags, topicFlag} from './flags.ts'
+import type {StreamPlan} from './stream.ts'
 import {UnavailableError, UsageError} from '../errors.ts'
 import {limited} from '../sources/limited.ts'
 import {createNdjsonSource} from '../sources/ndjson.ts'
 import {kafkaSettings} from './connections.ts'
+import {openDeadLetters} from './dead-letters.ts'
 import {text, valueFlag} from './flag.ts'
+import {batchLimits} from './stream.ts'
 
 export const groupFlag = (fallback: string) => ({
   group: valueFlag(text, {
@@ -18,49 +21,57 @@ export const groupFlag = (fallback: string) => ({
 })
 
 export type MessageValues = Values<
-  typeof kafkaFlags & typeof inputFlag & typeof limitFlags & typeof dryRunFlag & ReturnType<typeof groupFlag>
-> & {
-  readonly topic: string
-}
-
-export interface Messages {
-  readonly source: Source<RawMessage>
-  /** Records that wait behind what was settled; an input has no such number. */
-  readonly lag: (() => number) | undefined
-  readonly isConnected: (() => boolean) | undefined
-}
+  typeof kafkaFlags &
+    typeof inputFlag &
+    typeof limitFlags &
+    typeof dryRunFlag &
+    ReturnType<typeof groupFlag> &
+    ReturnType<typeof topicFlag> &
+    ReturnType<typeof batchFlags> &
+    ReturnType<typeof deliveryFlags>
+>
 
 /** Without a limit a topic is read for ever; an input ends by itself. */
 export const isEndlessInput = (values: MessageValues) =>
   values.input === 'kafka' && !values['until-end'] && values['max-messages'] === undefined && values['max-time'] === undefined
 
-/** What becomes of messages that were read and not settled: a topic has them still, an input has not. */
-export const leftoverOf =
-  ({input}: Pick<MessageValues, 'input'>) =>
-  (unacknowledged: number): string => {
-    if (unacknowledged === 0) return ''
-    return input === 'kafka'
-      ? `${unacknowledged} records left unacknowledged, they will be read again`
-      : `${unacknowledged} records were not written`
-  }
+/** All of a plan that messages have in common, whatever they become. */
+export type MessagePlan = Omit<StreamPlan<RawMessage, never>, 'transform' | 'sink'>
+
+export interface Reading {
+  readonly command: string
+  readonly runtime: Runtime
+  readonly retry: RetryPolicy
+}
 
 export async function openMessages(
   values: MessageValues,
   given: ReadonlyMap<string, Given>,
-  runtime: Runtime,
-  retry: RetryPolicy,
-): Promise<Messages> {
-  const limits = {maxMessages: values['max-messages'], maxMilliseconds: values['max-time']}
-  if (values.input === '-') {
-    if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')
-      throw new UsageError('--until-end is about a topic: an input ends by itself')
-    return {
-      source: limited(createNdjsonSource({input: process.stdin, name: 'stdin'}), limits, runtime.clock),
-      lag: undefined,
-      isConnected: undefined,
-    }
+  {command, runtime, retry}: Reading,
+): Promise<MessagePlan> {
+  const isTopic = values.input === 'kafka'
+  const messages = isTopic ? await openTopic(values, given, runtime, retry) : openInput(values, given, runtime)
+  const {source} = messages
+  const raw = (value: unknown) => value as RawMessage
+  return {
+    ...messages,
+    ...(await openDeadLetters(values, given, {command, source, raw, isDryRun: values['dry-run']}, runtime)),
+    batch: batchLimits(values),
+    leftover: (count) => (count === 0 ? '' : isTopic ? leftInTopic(count) : `${count} records were not written`),
   }
+}
 
+const leftInTopic = (count: number) => `${count} records left unacknowledged, they will be read again`
+
+type Opened = Pick<MessagePlan, 'source' | 'lag' | 'isConnected'>
+
+function openInput(values: MessageValues, given: ReadonlyMap<string, Given>, {clock}: Runtime): Opened {
+  if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')
+    throw new UsageError('--until-end is about a topic: an input ends by itself')
+  return {source: limited(createNdjsonSource({input: process.stdin, name: 'stdin'}), limitsOf(values), clock)}
+}
+
+async function openTopic(values: MessageValues, given: ReadonlyMap<string, Given>, runtime: Runtime, retry: RetryPolicy): Promise<Opened> {
   const [{createKafkaConsumer}, {createKafkaSource}] = await Promise.all([
     import('../clients/kafka/consumer.ts'),
     import('../sources/kafka.ts'),
@@ -69,12 +80,15 @@ export async function openMessages(
   const member = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
   const consumer = values['dry-run'] ? {...member, commit: async () => {}} : member // what is only shown is still to be read
   const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], retry}, runtime)
+  const isConnected = () => source.isConnected()
   return {
-    source: neverEmptyHanded(limited(source, limits, runtime.clock), () => source.isConnected(), values.broker),
+    source: neverEmptyHanded(limited(source, limitsOf(values), runtime.clock), isConnected, values.broker),
     lag: () => source.lag(),
-    isConnected: () => source.isConnected(),
+    isConnected,
   }
 }
+
+const limitsOf = (values: MessageValues) => ({maxMessages: values['max-messages'], maxMilliseconds: values['max-time']})
 
 /** That `--max-time` is over before a broker was reached is no success: nothing is known of what waits there. */
 function neverEmptyHanded<T>(source: Source<T>, isConnected: () => boolean, broker: string): Source<T> {

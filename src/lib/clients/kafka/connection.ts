@@ -38,9 +38,12 @@ export function loadKafkaJs(): Promise<typeof import('kafkajs')> {
   return loaded
 }
 
-export type Patience = 'one attempt' | 'reconnecting'
+export type Patience = 'one attempt' | 'few attempts' | 'reconnecting'
 
-/** A client that tries each broker once, for a start that should fail soon; or one that keeps reconnecting. */
+/**
+ * A client that tries each broker once, for a start that should fail soon; one that bridges a change of leader and leaves the
+ * rest to whoever calls it; or one that keeps reconnecting.
+ */
 export async function createKafka(settings: KafkaSettings, patience: Patience, log: Logger): Promise<Kafka> {
   const {Kafka, logLevel} = await loadKafkaJs()
   const config: KafkaConfig = {
@@ -48,6 +51,7 @@ export async function createKafka(settings: KafkaSettings, patience: Patience, l
     brokers: [...settings.brokers],
     connectionTimeout: settings.connectTimeoutMilliseconds,
     authenticationTimeout: settings.connectTimeoutMilliseconds,
+    ...(patience === 'one attempt' ? {requestTimeout: settings.connectTimeoutMilliseconds} : {}),
     retry: retryOptions(settings, patience),
     logLevel: logLevel.INFO,
     // Its errors are normal events ("the group is rebalancing"): what matters reaches us as events and rejections.
@@ -62,9 +66,9 @@ export async function createKafka(settings: KafkaSettings, patience: Patience, l
 }
 
 function retryOptions({brokers}: KafkaSettings, patience: Patience): RetryOptions {
-  return patience === 'one attempt'
-    ? {retries: brokers.length - 1, initialRetryTime: 20, maxRetryTime: 100}
-    : {retries: 8, initialRetryTime: 300, maxRetryTime: 5000}
+  if (patience === 'one attempt') return {retries: brokers.length - 1, initialRetryTime: 20, maxRetryTime: 100}
+  if (patience === 'few attempts') return {retries: brokers.length + 1, initialRetryTime: 100, maxRetryTime: 500}
+  return {retries: 8, initialRetryTime: 300, maxRetryTime: 5000}
 }
 
 /** `host:port` texts, the port 9092 where none is given. */

@@ -1,7 +1,7 @@
 import type {Admin, Consumer, EachBatchPayload, KafkaMessage, PartitionAssigner} from 'kafkajs'
 import type {Logger, RawMessage} from '../../core/types.ts'
 import type {KafkaSettings} from './connection.ts'
-import type {JoinGuard} from './patches.ts'
+import type {MemberGuard} from './patches.ts'
 import type {UcsError} from '../../errors.ts'
 import {UnavailableError} from '../../errors.ts'
 import {createKafka, loadKafkaJs} from './connection.ts'
@@ -47,8 +47,13 @@ export interface ConsumerHandlers {
   batch(batch: KafkaBatch, heartbeat: () => Promise<void>, taken: (offset: bigint) => void): Promise<void>
   /** Everything before `next` was nothing to us: control records, aborted ones, or compacted away. */
   passed(partition: number, next: bigint): void
-  /** The connection broke. A fault that can pass is reconnected after; one that cannot is not, and no more calls follow. */
-  broken(error: UcsError, isReconnecting: boolean): void
+  /** The offset that was to be read next is not there. Resolves when reading may go on, at the first one that is. */
+  reset(partition: number, from: bigint): Promise<void>
+  /**
+   * The connection broke. A fault that can pass is reconnected after, once this resolves; one that cannot is not, and no
+   * more calls follow.
+   */
+  broken(error: UcsError, isReconnecting: boolean): Promise<void>
 }
 
 /** A member of a consumer group on one topic. All that the rest of the project knows of kafkajs's consumer. */
@@ -72,10 +77,12 @@ export interface ConsumerOptions {
   readonly log: Logger
 }
 
-/** Half of it is how long a rebalance waits for writes under way. */
+/** A third of it is how long a rebalance waits for writes under way. */
 export const REBALANCE_TIMEOUT_MILLISECONDS = 60_000
 const SESSION_TIMEOUT_MILLISECONDS = 30_000
 export const HEARTBEAT_INTERVAL_MILLISECONDS = 3000
+/** They take about nine seconds. Then it reports that the broker is gone, and begins anew. */
+const RETRIES_BEFORE_RESTART = 5
 /** A fetch is held in memory whole, next to what the pipeline holds. */
 const FETCH_BYTES = {maxBytes: 6_000_000, maxBytesPerPartition: 3_000_000}
 const FETCH_WAIT_MILLISECONDS = 500
@@ -83,8 +90,10 @@ const FETCH_WAIT_MILLISECONDS = 500
 export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}: ConsumerOptions): KafkaConsumer {
   const doing = `reading topic "${topic}"`
   let consumer: Consumer | undefined
-  let admin: Admin | undefined
+  let joining: Promise<void> | undefined
+  let admin: Promise<Admin> | undefined
   let commits = 0
+  let isClosed = false
 
   const translated = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -110,7 +119,10 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
       translated(async () => {
         const kafka = await createKafka(settings, 'reconnecting', log)
         const {PartitionAssigners} = await loadKafkaJs()
-        const guard: JoinGuard = {beforeJoin: () => given.leaving()}
+        const guard: MemberGuard = {
+          beforeJoin: () => (isClosed ? Promise.reject(new UnavailableError('closed')) : given.leaving()),
+          afterReset: (partition, from) => given.reset(partition, from),
+        }
         const guarded: PartitionAssigner = (config) => Object.assign(PartitionAssigners.roundRobin(config), guard)
         consumer = kafka.consumer({
           groupId: group,
@@ -120,16 +132,25 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
           heartbeatInterval: HEARTBEAT_INTERVAL_MILLISECONDS,
           maxWaitTimeInMs: FETCH_WAIT_MILLISECONDS,
           partitionAssigners: [guarded],
+          retry: {
+            retries: RETRIES_BEFORE_RESTART,
+            async restartOnFailure(error) {
+              if (!isClosed) await given.broken(translateKafkaError(error, doing, settings), true)
+              return !isClosed
+            },
+          },
           ...FETCH_BYTES,
         })
         listen(consumer, given)
         await consumer.connect()
         await consumer.subscribe({topics: [topic], fromBeginning: true})
-        await consumer.run({
+        if (isClosed) return consumer.disconnect()
+        joining = consumer.run({
           autoCommit: false,
           eachBatchAutoResolve: false,
           eachBatch: (payload) => hand(payload, given),
         })
+        await joining
       }),
     commit: (offsets) =>
       translated(async () => {
@@ -152,7 +173,13 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
         )
       }),
     async close() {
-      await Promise.all([consumer?.disconnect(), admin?.disconnect()])
+      isClosed = true
+      await joining?.catch(() => {}) // kafkajs cannot stop in the middle of a join, and would go on reading after it
+      try {
+        await consumer?.disconnect()
+      } finally {
+        await (await admin?.catch(() => undefined))?.disconnect()
+      }
     },
   }
 
@@ -166,7 +193,9 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
       // For a batch of ours `taken` has told it; a batch of control or aborted records ends here only.
       if (payload.batchSize === 0 && payload.lastOffset !== null) passed(payload.partition, BigInt(payload.lastOffset) + 1n)
     })
-    consumer.on(CRASH, ({payload}) => broken(translateKafkaError(payload.error, doing, settings), payload.restart))
+    consumer.on(CRASH, ({payload: {error, restart}}) => {
+      if (!restart) void broken(translateKafkaError(error, doing, settings), false)
+    })
   }
 
   async function hand({batch, heartbeat, resolveOffset}: EachBatchPayload, {batch: deliver}: ConsumerHandlers): Promise<void> {
@@ -177,11 +206,18 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
     )
   }
 
-  async function connectedAdmin(): Promise<Admin> {
-    if (admin) return admin
-    admin = (await createKafka(settings, 'reconnecting', log)).admin()
-    await admin.connect()
+  function connectedAdmin(): Promise<Admin> {
+    admin ??= connectAdmin().catch((error: unknown) => {
+      admin = undefined
+      throw error
+    })
     return admin
+  }
+
+  async function connectAdmin(): Promise<Admin> {
+    const connecting = (await createKafka(settings, 'reconnecting', log)).admin()
+    await connecting.connect()
+    return connecting
   }
 }
 

@@ -13,7 +13,7 @@ export function translateKafkaError(error: unknown, doing: string, settings: Kaf
   if (error instanceof UcsError) return error
   const cause = innermost(error)
   const brokers = settings.brokers.join(', ')
-  const said = `${doing} from ${brokers} failed: ${certificateMessage(cause.message)}`
+  const said = `${doing} at ${brokers} failed: ${certificateMessage(cause.message)}`
   const type = cause.type ?? ''
   if (isAuthProblem(cause, type)) {
     return new AuthError(said, {
@@ -30,7 +30,7 @@ export function translateKafkaError(error: unknown, doing: string, settings: Kaf
   }
 
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') {
-    return new NotFoundError(`${doing} from ${brokers} failed: there is no such topic`, {
+    return new NotFoundError(`${doing} at ${brokers} failed: there is no such topic`, {
       cause: error,
       suggestion: 'Create the topic, or check --topic or KAFKA_TOPIC',
     })
@@ -64,7 +64,7 @@ export function innermost(error: unknown): KafkaFailure {
 function isAuthProblem(cause: KafkaFailure, type: string): boolean {
   return (
     cause.name === 'KafkaJSSASLAuthenticationError' ||
-    /AUTHORIZATION_FAILED|SASL_AUTHENTICATION_FAILED/.test(type) ||
+    /AUTHORIZATION_FAILED|SASL_AUTHENTICATION_FAILED|ILLEGAL_SASL_STATE/.test(type) ||
     /SASL mechanism/.test(cause.message)
   )
 }

@@ -1,3 +1,4 @@
+import type {Socket} from 'node:net'
 import {createRequire} from 'node:module'
 
 /*
@@ -7,14 +8,31 @@ import {createRequire} from 'node:module'
 
 const require = createRequire(import.meta.url)
 
-/** A member of the group that wants to finish its work before it joins again. Recognised on kafkajs's own assigner object. */
-export interface JoinGuard {
+/** What a member of the group wants to know in time. Recognised on kafkajs's own assigner object. */
+export interface MemberGuard {
+  /** So that it can finish its work. */
   beforeJoin(): Promise<void>
+  /** Reading goes on at the first offset that is there. */
+  afterReset(partition: number, from: bigint): Promise<void>
 }
 
 interface ConsumerGroup {
-  readonly assigners: readonly Partial<JoinGuard>[]
+  readonly assigners: readonly Partial<MemberGuard>[]
+  readonly offsetManager: {
+    nextOffset(topic: string, partition: number): {toString(): string}
+    committedOffsets(): Readonly<Record<string, Readonly<Record<number, string | undefined>>>>
+  }
   joinAndSync(): Promise<void>
+  recoverFromOffsetOutOfRange(error: {readonly topic: string; readonly partition: number}): Promise<void>
+}
+
+interface Connection {
+  socket: Socket | null
+  disconnect(): Promise<boolean>
+}
+
+interface BrokerPool {
+  withBroker(ask: (broker: unknown) => Promise<unknown>): Promise<unknown>
 }
 
 interface RequestQueue {
@@ -31,6 +49,18 @@ interface RecordBatch {
   readonly records: {readonly offset: string}[]
 }
 
+interface DecodedRecord {
+  readonly offset: string
+  readonly key: Buffer | null
+  readonly isControlRecord: boolean
+  readonly batchContext: {readonly producerId: string; readonly inTransaction: boolean}
+}
+
+interface Fetched {
+  readonly messages: readonly DecodedRecord[]
+  readonly abortedTransactions: readonly {readonly producerId: string; readonly firstOffset: string}[] | null
+}
+
 interface Grouping {
   readonly topic: string
   readonly partitionMetadata: readonly object[]
@@ -44,12 +74,29 @@ interface Decoder {
   readBytes(bytes: number): Buffer
 }
 
+const MAGIC_OFFSET = 16
+const RECORD_BATCH_MAGIC = 2
+const RECORD_BATCH_OVERHEAD = 49
+/** The key of the control record that ends an aborted transaction: version 0, type 0. */
+const ABORT_KEY = Buffer.alloc(4)
+
 /** Must run before kafkajs is imported for the first time. */
 export function patchKafkaJs(): void {
+  // These first: what is patched below would load them as they are.
+  replaceModule('protocol/requests/fetch/v4/decodeMessages', decodeMessages)
+  replaceModule('consumer/filterAbortedMessages', withoutAborted)
+  replaceModule('producer/groupMessagesPerPartition', groupInOnePass)
   stopIdleTimers()
   announceJoins()
-  decodeEveryBatch()
-  groupInOnePass()
+  announceResets()
+  rememberFailures()
+  forgetClosedSockets()
+}
+
+function replaceModule(name: string, replacement: unknown): void {
+  const path = require.resolve(`kafkajs/src/${name}`)
+  require(path)
+  require.cache[path]!.exports = replacement
 }
 
 /**
@@ -82,21 +129,56 @@ function announceJoins(): void {
   }
 }
 
+/** Where retention has overtaken the reader, it goes on with what is left, and says so to nobody but its log. */
+function announceResets(): void {
+  const {prototype} = require('kafkajs/src/consumer/consumerGroup') as {prototype: ConsumerGroup}
+  const recover = prototype.recoverFromOffsetOutOfRange
+  prototype.recoverFromOffsetOutOfRange = async function (this: ConsumerGroup, error) {
+    const {topic, partition} = error
+    const from = BigInt(this.offsetManager.nextOffset(topic, partition).toString())
+    await recover.call(this, error)
+    const isReset = this.offsetManager.committedOffsets()[topic]?.[partition] === undefined // else another replica is asked first
+    if (isReset) for (const assigner of this.assigners) await assigner.afterReset?.(partition, from)
+  }
+}
+
+/**
+ * When no broker answers a question as it should, it forgets why: a missing permission looks like a missing coordinator, and so does a
+ * connection that broke, for which it gives up.
+ */
+function rememberFailures(): void {
+  const {prototype} = require('kafkajs/src/cluster/brokerPool') as {prototype: BrokerPool}
+  const withBroker = prototype.withBroker
+  prototype.withBroker = async function (this: BrokerPool, ask) {
+    let failure: unknown
+    const answer = await withBroker.call(this, async (broker) => {
+      try {
+        return await ask(broker)
+      } catch (error) {
+        failure = error
+        throw error
+      }
+    })
+    if (answer === null && failure !== undefined) throw failure
+    return answer
+  }
+}
+
+/** Each time that it disconnects anew, it leaves a listener on a socket that is closed already, and Node warns of the eleventh. */
+function forgetClosedSockets(): void {
+  const {prototype} = require('kafkajs/src/network/connection') as {prototype: Connection}
+  const disconnect = prototype.disconnect
+  prototype.disconnect = function (this: Connection) {
+    if (this.socket?.destroyed) this.socket = null
+    return disconnect.call(this)
+  }
+}
+
 /**
  * Three faults of one function: more than about 120,000 records in a batch overflow the stack; a batch that compaction
  * has emptied is fetched again for ever; one whose end was compacted away is fetched again once for each missing record.
  * A marker at the batch's last offset, which kafkajs leaves out like any control record, moves the reader past it.
  */
-function decodeEveryBatch(): void {
-  const path = require.resolve('kafkajs/src/protocol/requests/fetch/v4/decodeMessages')
-  require(path)
-  require.cache[path]!.exports = decodeMessages
-}
-
-const MAGIC_OFFSET = 16
-const RECORD_BATCH_MAGIC = 2
-const RECORD_BATCH_OVERHEAD = 49
-
 async function decodeMessages(decoder: Decoder): Promise<unknown[]> {
   const DecoderClass = require('kafkajs/src/protocol/decoder') as new (buffer: Buffer) => Decoder
   const decodeRecordBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder') as (decoder: Decoder) => Promise<RecordBatch>
@@ -125,10 +207,23 @@ async function decodeMessages(decoder: Decoder): Promise<unknown[]> {
   return records
 }
 
+/**
+ * Records of aborted transactions are let through where those of two producers overlap: it takes up one transaction a record, and in the
+ * order in which they ended. And after a record with a key of four zero bytes, which is taken for the mark of an abort.
+ */
+function withoutAborted({messages, abortedTransactions}: Fetched): readonly DecodedRecord[] {
+  if (!abortedTransactions?.length) return messages
+  const begun = abortedTransactions.map(({producerId, firstOffset}) => ({producerId, firstOffset: BigInt(firstOffset)}))
+  begun.sort((one, other) => Number(one.firstOffset - other.firstOffset))
+  const aborted = new Set<string>()
+  return messages.filter(({offset, key, isControlRecord, batchContext: {producerId, inTransaction}}) => {
+    while (begun[0] && begun[0].firstOffset <= BigInt(offset)) aborted.add(begun.shift()!.producerId)
+    if (isControlRecord && key?.equals(ABORT_KEY)) aborted.delete(producerId)
+    return !inTransaction || !aborted.has(producerId)
+  })
+}
+
 /** A batch is grouped by partition with a copy of the group for each of its messages, which takes longer than everything else. */
-function groupInOnePass(): void {
-  const path = require.resolve('kafkajs/src/producer/groupMessagesPerPartition')
-  require(path)
-  require.cache[path]!.exports = ({topic, partitionMetadata, messages, partitioner}: Grouping) =>
-    partitionMetadata.length === 0 ? {} : Object.groupBy(messages, (message) => partitioner({topic, partitionMetadata, message}))
+function groupInOnePass({topic, partitionMetadata, messages, partitioner}: Grouping): Partial<Record<number, object[]>> {
+  return partitionMetadata.length === 0 ? {} : Object.groupBy(messages, (message) => partitioner({topic, partitionMetadata, message}))
 }

@@ -21,7 +21,7 @@ export interface KafkaProducer {
   close(): Promise<void>
 }
 
-/** The broker takes no batch of this size; nothing of it was stored. */
+/** The broker takes no batch of this size, or not one of its records; what went to other partitions may be stored. */
 export class KafkaRefusal extends PartialWriteError {}
 
 export interface ProducerOptions {
@@ -33,6 +33,8 @@ export interface ProducerOptions {
 export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}: ProducerOptions): KafkaProducer {
   const doing = `writing to topic "${topic}"`
   let running: Promise<Producer> | undefined
+  let connected: Producer | undefined
+  let isClosed = false
 
   return {
     async connect(signal) {
@@ -42,25 +44,33 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
     },
     async send(records) {
       try {
-        running ??= start()
+        running ??= start().catch((cause: unknown) => {
+          running = undefined
+          throw cause
+        })
         await (await running).send({topic, acks: -1, messages: records.map((record) => ({...record}))})
       } catch (error) {
         const cause = innermost(error)
-        if (/MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE/.test(String(cause.type))) throw new KafkaRefusal(cause.message, {cause: error})
+        if (/MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE|INVALID_RECORD/.test(String(cause.type)))
+          throw new KafkaRefusal(cause.message, {cause: error})
         throw translateKafkaError(error, doing, settings)
       }
     },
     async close() {
-      await (await running?.catch(() => undefined))?.disconnect()
+      isClosed = true
+      await connected?.disconnect()
     },
   }
 
   async function start(): Promise<Producer> {
     const {Partitioners} = await loadKafkaJs()
-    const kafka = await createKafka(settings, 'reconnecting', log)
+    const kafka = await createKafka(settings, 'few attempts', log)
+    await findTopic(kafka)
     const createPartitioner = rememberingKeys(Partitioners.DefaultPartitioner)
     const producer = kafka.producer({createPartitioner, allowAutoTopicCreation: true})
     await producer.connect()
+    if (isClosed) await producer.disconnect()
+    connected = producer
     return producer
   }
 

@@ -1,0 +1,86 @@
+import {randomUUID} from 'node:crypto'
+import {afterAll, beforeAll, expect, test, vi} from 'vitest'
+import type {KafkaConsumer} from '../../src/lib/clients/kafka/consumer.ts'
+import {NotFoundError} from '../../src/lib/errors.ts'
+import {createKafkaProducer} from '../../src/lib/clients/kafka/producer.ts'
+import {systemClock} from '../../src/lib/runtime/clock.ts'
+import {silentLogger} from '../fakes/logger.ts'
+import {type KafkaServer, startKafka} from '../services/kafka.ts'
+import {describeWithOwn} from '../services/use.ts'
+import {type Cluster, connectCluster} from './kafka-cluster.ts'
+import {plainSettings, readToEnd} from './kafka-member.ts'
+
+/** Rolled at each batch that comes later than this, and compacted at once, without joining segments that are half full. */
+const COMPACTED = {
+  'cleanup.policy': 'compact',
+  'segment.bytes': '1048576',
+  'segment.ms': '1',
+  'min.cleanable.dirty.ratio': '0.0001',
+  'min.compaction.lag.ms': '0',
+  'delete.retention.ms': '0',
+}
+
+describeWithOwn('kafka')('a broker that compacts at once, and makes no topic by itself', () => {
+  let kafka: KafkaServer
+  let cluster: Cluster
+  beforeAll(async () => {
+    kafka = await startKafka({settings: {'log.cleaner.backoff.ms': 50, 'auto.create.topics.enable': 'false'}})
+    cluster = await connectCluster(kafka.address)
+  })
+  afterAll(async () => {
+    await cluster.close()
+    await kafka.stop()
+  })
+
+  /** A batch, and so a segment, of records with these keys, whose value is their number in the topic. */
+  const sendKeys = async (topic: string, first: number, keys: readonly string[]) => {
+    const producer = await cluster.idempotent() // of whose last batch the broker keeps at least the head
+    await producer.send({topic, messages: keys.map((key, index) => ({key, value: String(first + index).padEnd(1200)}))})
+  }
+  const keys = (prefix: string, count: number) => Array.from({length: count}, (_, index) => `${prefix}${index}`)
+  const member = (topic: string) => ({settings: plainSettings(kafka.address), topic, group: randomUUID()})
+
+  test('lets a topic be read to its end of which it has emptied whole batches, and the ends of others', async () => {
+    const topic = await cluster.newTopic({settings: COMPACTED})
+    await sendKeys(topic, 0, keys('gone', 500))
+    await sendKeys(topic, 500, ['kept', ...keys('gone', 500)])
+    await sendKeys(topic, 1001, [...keys('gone', 500), 'last'])
+    await sendKeys(topic, 1502, ['end'])
+
+    let calls = 0
+    const countCalls = (consumer: KafkaConsumer): KafkaConsumer => ({
+      ...consumer,
+      run: (handlers) =>
+        consumer.run({
+          ...handlers,
+          passed(partition, next) {
+            calls++
+            handlers.passed(partition, next)
+          },
+          batch: (...delivery) => {
+            calls++
+            return handlers.batch(...delivery)
+          },
+        }),
+    })
+    const expected = ['500', ...Array.from({length: 502}, (_, index) => String(1001 + index))]
+    await vi.waitFor(
+      async () => {
+        calls = 0
+        const {values} = await readToEnd({...member(topic), through: countCalls})
+        expect(values.map((value) => value.trim())).toEqual(expected)
+      },
+      {timeout: 20_000},
+    )
+    expect(calls).toBeLessThan(10) // kafkajs as it is fetches again for each record that is gone, or for ever
+  })
+
+  test('has no topic that a producer asks for: it is a NotFoundError with what to do', async () => {
+    const options = {topic: `absent-${randomUUID()}`, clock: systemClock, log: silentLogger}
+    const producer = createKafkaProducer(plainSettings(kafka.address), options)
+    const error = await producer.connect(new AbortController().signal).catch((cause: unknown) => cause)
+    await producer.close()
+    expect(error).toBeInstanceOf(NotFoundError)
+    expect(error).toMatchObject({suggestion: expect.stringContaining('Create the topic') as string})
+  })
+})

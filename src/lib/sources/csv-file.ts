@@ -1,10 +1,9 @@
 import type {Readable} from 'node:stream'
 import type {Message, Source} from '../core/types.ts'
-import type {CsvBlock, CsvRecord, Dialect, HeaderRule} from './csv-records.ts'
+import type {CsvBlock, CsvFile, CsvRecord, Dialect, HeaderRule} from './csv-records.ts'
 import type {RowChoice} from './csv-order.ts'
-import type {FileHandle} from 'node:fs/promises'
 import {fieldAt} from '../format/csv-scan.ts'
-import {isChosen, readRecords, sortRows, surveyRows} from './csv-order.ts'
+import {isChosen, readRecords, sortRows, surveyRows, timeOf} from './csv-order.ts'
 import {csvBlocks, detectDialect, openCsv, parseRecord, peek, readHead, readPieces} from './csv-records.ts'
 
 export interface CsvSourceOptions {
@@ -17,8 +16,9 @@ export interface CsvSourceOptions {
   choose(columns: readonly string[]): RowChoice | undefined
   /** Rows in all, after choosing; also those before `skip`. */
   readonly maxRows: number
+  /** So many rows are left out, and of a loop that many in all, not of each round. */
   readonly skip: number
-  /** Begins again at the end, for ever. */
+  /** Begins again at the end, for ever, unless there is no row. */
   readonly loops: boolean
   /** Told of a row of a stream whose time is before that of its device's row before it. */
   onDescent?(device: string): void
@@ -27,7 +27,7 @@ export interface CsvSourceOptions {
 export interface CsvSource extends Source<CsvRecord> {
   /** Opens the input and reads its header. Rejects with UsageError when it is missing or has none. */
   open(signal: AbortSignal): Promise<Dialect>
-  /** How many rows there are to read, once it is known. */
+  /** How many rows there are to read, once it is known; of a loop there is no such number. */
   total(): number | undefined
 }
 
@@ -43,72 +43,84 @@ interface Row {
 
 /** Rows of a CSV. A file whose rows ascend in time is streamed; another is read in order through an index of its times. */
 export function createCsvSource(options: CsvSourceOptions): CsvSource {
-  const {input, name, skip} = options
-  let handle: FileHandle | undefined
+  const {input, name} = options
+  let file: CsvFile | undefined
   let dialect: Dialect | undefined
-  let stream: AsyncIterable<Buffer> | undefined
-  let total: number | undefined
+  let rest: ((start: number, signal: AbortSignal) => AsyncIterable<Buffer>) | undefined // of a stream that was peeked into
+  let rowsInFile: number | undefined // that are asked for, also those before `skip`
 
   return {
     open,
     read,
-    total: () => total,
+    total: () => (options.loops || rowsInFile === undefined ? undefined : Math.max(0, rowsInFile - options.skip)),
     async ack() {},
     async complete() {},
     describe: ({offset}) => `${name}/0/${offset}`,
     async close() {
-      await handle?.close()
+      await file?.handle.close()
     },
   }
 
   async function open(signal: AbortSignal): Promise<Dialect> {
     if (typeof input === 'string') {
-      handle = await openCsv(input)
-      dialect = detectDialect(await readHead(handle), name, options.header)
+      file = await openCsv(input)
+      dialect = detectDialect(await readHead(file), name, options.header)
     } else {
-      const {head, after} = await peek(input, signal)
+      const {head, after} = await peek(input, name, options.header, signal)
       dialect = detectDialect(head, name, options.header)
-      stream = after(dialect.dataStart)
+      rest = after
     }
 
     return dialect
   }
 
   async function* read(signal: AbortSignal): AsyncGenerator<readonly Message<CsvRecord>[]> {
-    const found = dialect ?? (await open(signal))
     try {
+      const found = dialect ?? (await open(signal))
+      let toSkip = options.skip
+      let position: number // in this round
       do {
-        let position = 0
+        position = 0
         for await (const rows of rowsOf(found, signal)) {
-          const wanted = rows.slice(Math.max(0, skip - position), options.maxRows - position)
-          position += rows.length
-          for (const chunk of chunksOf(wanted)) yield toMessages(chunk, found)
-          if (position >= Math.min(options.maxRows, skip + (total ?? Infinity))) break
+          const limit = rowsInFile ?? options.maxRows
+          const taken = rows.slice(0, limit - position)
+          for (const chunk of chunksOf(taken.slice(toSkip))) {
+            if (signal.aborted) return
+            yield toMessages(chunk, found)
+          }
+
+          toSkip = Math.max(0, toSkip - taken.length)
+          position += taken.length
+          if (position >= limit) break
         }
-      } while (options.loops && !signal.aborted)
+      } while (options.loops && position > 0)
     } catch (error) {
-      if (!signal.aborted) throw error // a stream that we stopped says that it was aborted
+      if (!signal.aborted) throw error // an input that we stopped says that it was aborted
     }
   }
 
   /** The rows that are asked for, in their order. */
   async function* rowsOf(found: Dialect, signal: AbortSignal): AsyncGenerator<readonly Row[]> {
     const choice = options.choose(found.columns)
-    if (typeof input !== 'string' || !choice) {
-      const pieces = typeof input === 'string' ? readPieces(input, found.dataStart, signal) : stream!
-      yield* streamed(csvBlocks(pieces, found), found, choice)
+    const asItStands = () => {
+      const pieces = file ? readPieces(file, found.dataStart, signal) : rest!(found.dataStart, signal)
+      return streamed(csvBlocks(pieces, found), found, choice)
+    }
+
+    if (!file || !choice) {
+      yield* asItStands()
       return
     }
 
-    const {rows, isAscending} = await surveyRows(input, found, choice, signal)
+    const {rows, isAscending} = await surveyRows(file, found, choice, signal)
     const counted = [...rows].map(([device, count]) => (device === '' ? count : Math.min(count, choice.rowsPerDevice)))
-    total = Math.max(0, Math.min(options.maxRows, sum(counted)) - skip)
-    if (isAscending) yield* streamed(csvBlocks(readPieces(input, found.dataStart, signal), found), found, choice)
-    else yield* readRecords(handle!, await sortRows(input, found, choice, signal))
+    rowsInFile = Math.min(options.maxRows, sum(counted))
+    if (isAscending) yield* asItStands()
+    else yield* readRecords(file, await sortRows(file, found, choice, signal))
   }
 
   async function* streamed(blocks: AsyncIterable<CsvBlock>, found: Dialect, choice: RowChoice | undefined): AsyncGenerator<readonly Row[]> {
-    const chooser = choice && rowChooser(choice, found, typeof input === 'string' ? undefined : options.onDescent)
+    const chooser = choice && rowChooser(choice, found, file ? undefined : options.onDescent)
     for await (const {bytes, offset, bounds} of blocks) {
       const rows: Row[] = []
       for (let index = 0; index < bounds.length; index += 2) {
@@ -122,17 +134,17 @@ export function createCsvSource(options: CsvSourceOptions): CsvSource {
   }
 
   function toMessages(rows: readonly Row[], {delimiter}: Dialect): readonly Message<CsvRecord>[] {
-    return rows.map(({start, text}) => ({
-      value: parseRecord(text, delimiter),
-      position: {partition: name, offset: BigInt(start)},
-      bytes: text.length + ROW_OVERHEAD_BYTES,
+    return rows.map((row) => ({
+      value: parseRecord(row.text, delimiter),
+      position: {partition: name, offset: BigInt(row.start)},
+      bytes: bytesOf(row),
     }))
   }
 }
 
 /** Counts rows by device, and says of each whether it is asked for. */
-function rowChooser(choice: RowChoice, {delimiter}: Dialect, onDescent: CsvSourceOptions['onDescent']) {
-  const code = delimiter.charCodeAt(0)
+function rowChooser(choice: RowChoice, dialect: Dialect, onDescent: CsvSourceOptions['onDescent']) {
+  const code = dialect.delimiter.charCodeAt(0)
   const devices = new Map<string, {count: number; latest: number}>()
   return {
     choose(text: Buffer): boolean {
@@ -142,9 +154,9 @@ function rowChooser(choice: RowChoice, {delimiter}: Dialect, onDescent: CsvSourc
       const seen = devices.get(device) ?? {count: 0, latest: -Infinity}
       if (seen.count++ === 0) devices.set(device, seen)
       if (onDescent) {
-        const time = Number(fieldAt(text, code, choice.timeColumn))
+        const time = timeOf(text, dialect, choice)
         if (time < seen.latest) onDescent(device)
-        seen.latest = Math.max(seen.latest, time)
+        else if (!Number.isNaN(time)) seen.latest = time
       }
 
       return seen.count <= choice.rowsPerDevice
@@ -157,14 +169,19 @@ function rowChooser(choice: RowChoice, {delimiter}: Dialect, onDescent: CsvSourc
 /** Neither too long nor too heavy. */
 function* chunksOf(rows: readonly Row[]): Generator<readonly Row[]> {
   let [first, bytes] = [0, 0]
-  for (const [index, {text}] of rows.entries()) {
-    bytes += text.length
-    if (index + 1 - first < CHUNK_MESSAGES && bytes < CHUNK_BYTES) continue
-    yield rows.slice(first, index + 1)
-    ;[first, bytes] = [index + 1, 0]
+  for (const [index, row] of rows.entries()) {
+    const size = bytesOf(row)
+    if (index > first && (index - first === CHUNK_MESSAGES || bytes + size > CHUNK_BYTES)) {
+      yield rows.slice(first, index)
+      ;[first, bytes] = [index, 0]
+    }
+
+    bytes += size
   }
 
   if (first < rows.length) yield rows.slice(first)
 }
+
+const bytesOf = ({text}: Row) => text.length + ROW_OVERHEAD_BYTES
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0)

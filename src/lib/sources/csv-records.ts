@@ -1,7 +1,6 @@
 import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import {addAbortSignal} from 'node:stream'
-import {createReadStream} from 'node:fs'
 import {open} from 'node:fs/promises'
 import {parse} from 'csv-parse/sync'
 import {IoError, UsageError} from '../errors.ts'
@@ -31,46 +30,49 @@ export interface HeaderRule {
 }
 
 const BLOCK_BYTES = 262_144
+/** A record that has grown beyond this is looked through again each time that it has doubled, not at each piece. */
+const LONG_RECORD_BYTES = 1_048_576
 /** A header has to be complete within these. */
 const HEAD_BYTES = 65_536
 /** A record longer than this is a quote that nobody closed. */
 const MAX_RECORD_BYTES = 64_000_000
 const BOM = Buffer.from([0xef, 0xbb, 0xbf])
 
+/** However often it is read: one and the same file, also when another takes its path. */
+export interface CsvFile {
+  readonly handle: FileHandle
+  readonly path: string
+}
+
 /** Rejects with UsageError when there is no such file. */
-export async function openCsv(path: string): Promise<FileHandle> {
+export async function openCsv(path: string): Promise<CsvFile> {
   const suggestion = 'Name the CSV with --file or CSV_FILE_PATH'
   const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') throw new UsageError(`there is no file ${path}`, {cause, suggestion})
     throw new IoError(`cannot read ${path}: ${cause.message}`, {cause})
   })
-  if (!(await handle.stat()).isDirectory()) return handle
+  const stats = await handle.stat()
+  if (stats.isFile()) return {handle, path}
   await handle.close()
-  throw new UsageError(`${path} is a folder`, {suggestion})
+  if (stats.isDirectory()) throw new UsageError(`${path} is a folder`, {suggestion})
+  throw new UsageError(`${path} is no regular file`, {suggestion: `Give it to standard input: --file - < ${path}`})
 }
 
-export async function readHead(handle: FileHandle): Promise<Buffer> {
-  const {buffer, bytesRead} = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-  return buffer.subarray(0, bytesRead)
+export const readHead = (file: CsvFile) => readAt(file, 0, HEAD_BYTES)
+
+/** So many bytes from a place on, or as many as there are. */
+export async function readAt({handle, path}: CsvFile, start: number, length: number): Promise<Buffer> {
+  try {
+    const {buffer, bytesRead} = await handle.read(Buffer.allocUnsafe(length), 0, length, start)
+    return buffer.subarray(0, bytesRead)
+  } catch (cause) {
+    throw readFailure(path, cause)
+  }
 }
 
 /** Finds delimiter and header in the first bytes of an input. `name` is for errors. Throws UsageError when there is no header, or one that names a column twice. */
 export function detectDialect(head: Buffer, name: string, rule: HeaderRule): Dialect {
-  const start = head.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0
-  const text = head.subarray(start)
-  const firstLine = text.subarray(0, text.indexOf('\n') === -1 ? text.length : text.indexOf('\n')).toString()
-  const delimiter = count(firstLine, ';') > count(firstLine, ',') ? ';' : ','
-  const rows: {columns: readonly string[]; end: number}[] = []
-  scanRecords(Buffer.concat([text, Buffer.from('\n')]), delimiter.charCodeAt(0), (from, to) => {
-    if (rows.length === 2 || from === to) return
-    const lineEnd = text.indexOf('\n', to)
-    rows.push({
-      columns: parseRecord(text.subarray(from, to), delimiter).fields.map((field) => field.trim()),
-      end: lineEnd === -1 ? text.length : lineEnd + 1,
-    })
-  })
-
-  // The real header may stand below a row of stage names: "P1,P1,P2".
+  const {delimiter, rows} = firstRows(head)
   const header = rows.find(({columns}) => rule.isHeader(columns))
   if (!header) {
     const found = rows[0]
@@ -89,7 +91,37 @@ export function detectDialect(head: Buffer, name: string, rule: HeaderRule): Dia
     )
   }
 
-  return {delimiter, columns: header.columns, dataStart: start + header.end}
+  return {delimiter, columns: header.columns, dataStart: header.end}
+}
+
+interface FirstRow {
+  readonly columns: readonly string[]
+  /** Where the next one begins. */
+  readonly end: number
+  /** Whether its line break is there. */
+  readonly isComplete: boolean
+}
+
+/** Two rows that are not blank: the real header may stand below a row of stage names, "P1,P1,P2". */
+function firstRows(head: Buffer): {delimiter: ',' | ';'; rows: readonly FirstRow[]} {
+  const start = head.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0
+  const text = Buffer.concat([head.subarray(start), Buffer.from('\n')])
+  const firstLine = text.subarray(0, text.indexOf('\n')).toString()
+  const delimiter = count(firstLine, ';') > count(firstLine, ',') ? ';' : ','
+  const rows: FirstRow[] = []
+  scanRecords(text, delimiter.charCodeAt(0), (from, to) => {
+    if (rows.length === 2 || from === to) return
+    const columns = parseRecord(text.subarray(from, to), delimiter).fields.map((field) => field.trim())
+    const end = start + text.indexOf('\n', to) + 1
+    rows.push({columns, end: Math.min(end, head.length), isComplete: end <= head.length})
+  })
+  return {delimiter, rows}
+}
+
+/** Whether more bytes could not tell more about the header. */
+function hasHeader(head: Buffer, rule: HeaderRule): boolean {
+  const rows = firstRows(head).rows.filter(({isComplete}) => isComplete)
+  return head.length >= HEAD_BYTES || rows.length === 2 || rows.some(({columns}) => rule.isHeader(columns))
 }
 
 export interface CsvBlock {
@@ -102,19 +134,25 @@ export interface CsvBlock {
 
 /** Cuts an input that begins with the first record into blocks of whole records. */
 export async function* csvBlocks(pieces: AsyncIterable<Buffer>, dialect: Dialect): AsyncGenerator<CsvBlock> {
-  let pending: Buffer = Buffer.alloc(0)
+  let pending: Buffer[] = []
+  let [pendingBytes, awaitedBytes] = [0, 0]
   let offset = dialect.dataStart
   for await (const piece of pieces) {
-    pending = pending.length === 0 ? piece : Buffer.concat([pending, piece])
-    const block = cut(pending, offset, dialect)
-    if (block.end === 0 && pending.length > MAX_RECORD_BYTES)
-      throw new UsageError(`the record at byte ${offset} does not end: is a quote left open?`)
+    pending.push(piece)
+    pendingBytes += piece.length
+    if (pendingBytes < awaitedBytes) continue
+    const bytes = pending.length === 1 ? piece : Buffer.concat(pending)
+    const block = cut(bytes, offset, dialect)
+    const rest = bytes.subarray(block.end)
+    if (rest.length > MAX_RECORD_BYTES) throw new UsageError(`the record at byte ${offset + block.end} does not end: is a quote left open?`)
     if (block.bounds.length > 0) yield block
     offset += block.end
-    pending = pending.subarray(block.end)
+    pending = rest.length > 0 ? [rest] : []
+    pendingBytes = rest.length
+    awaitedBytes = rest.length > LONG_RECORD_BYTES ? Math.min(rest.length * 2, MAX_RECORD_BYTES + 1) : 0
   }
 
-  if (pending.length > 0) yield cut(Buffer.concat([pending, Buffer.from('\n')]), offset, dialect, pending.length)
+  if (pendingBytes > 0) yield cut(Buffer.concat([...pending, Buffer.from('\n')]), offset, dialect, pendingBytes)
 }
 
 function cut(bytes: Buffer, offset: number, {delimiter}: Dialect, length?: number): CsvBlock & {end: number} {
@@ -144,34 +182,56 @@ function splitPlain(text: string, delimiter: string): string[] | undefined {
 }
 
 function parseOdd(text: Buffer, delimiter: string): readonly string[] {
-  const [fields = []] = parse(text, {delimiter, relax_column_count: true, ltrim: text.includes(' "'), skip_empty_lines: true})
+  // Its own guess at what ends a record would take a stray CR for it, and the rest of the record would be lost.
+  const [fields = []] = parse(text, {delimiter, record_delimiter: '\n', relax_column_count: true, ltrim: text.includes(' "')})
   return fields
 }
 
 /** A file from a byte on, in pieces, until the signal fires. */
-export function readPieces(path: string, start: number, signal: AbortSignal): AsyncIterable<Buffer> {
-  return addAbortSignal(signal, createReadStream(path, {start, highWaterMark: BLOCK_BYTES})) as AsyncIterable<Buffer>
+export async function* readPieces(file: CsvFile, start: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+  for (let position = start; ;) {
+    signal.throwIfAborted() // to end here would close a record that has only begun
+    const piece = await readAt(file, position, BLOCK_BYTES)
+    if (piece.length === 0) return
+    yield piece
+    position += piece.length
+  }
 }
 
-/** An input's first bytes, and then all of it without the dialect's header. */
-export async function peek(input: Readable, signal: AbortSignal): Promise<{head: Buffer; after(bytes: number): AsyncIterable<Buffer>}> {
-  const iterator = (addAbortSignal(signal, input) as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
-  const pieces: Buffer[] = []
-  for (let bytes = 0; bytes < HEAD_BYTES;) {
-    const next = await iterator.next()
+/** As much of a stream's beginning as it takes to know its header, and then all of it from a byte on. */
+export async function peek(input: Readable, name: string, rule: HeaderRule, signal: AbortSignal) {
+  const pieces = readable(input, name, signal)
+  let head: Buffer = Buffer.alloc(0)
+  while (!hasHeader(head, rule)) {
+    const next = await pieces.next()
     if (next.done) break
-    pieces.push(next.value)
-    bytes += next.value.length
+    head = Buffer.concat([head, next.value])
   }
 
-  const head = Buffer.concat(pieces)
   return {
     head,
-    async *after(bytes) {
-      yield head.subarray(bytes)
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value
+    async *after(start: number, signal: AbortSignal): AsyncGenerator<Buffer> {
+      addAbortSignal(signal, input)
+      try {
+        yield head.subarray(start)
+        yield* pieces
+      } finally {
+        await pieces.return(undefined)
+      }
     },
   }
 }
+
+/** Its failures in our terms; after the signal has fired, with the signal's reason. */
+async function* readable(stream: Readable, name: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+  try {
+    yield* addAbortSignal(signal, stream) as AsyncIterable<Buffer>
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw readFailure(name, cause)
+  }
+}
+
+const readFailure = (name: string, cause: unknown) => new IoError(`reading ${name} failed: ${(cause as Error).message}`, {cause})
 
 const count = (text: string, character: string) => text.split(character).length - 1

@@ -18,6 +18,8 @@ export interface Assignment {
   committed: bigint | undefined
   /** The partition's end at the last fetch. */
   end: bigint | undefined
+  /** Some of what was read was released: nothing that comes after it is settled here. */
+  isCut: boolean
   /** Its membership is over: what is acknowledged from now on would be another owner's to commit. */
   isOver: boolean
 }
@@ -57,7 +59,12 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     assign,
     leave,
     passed,
+    reset,
     commitAll,
+    /** The connection broke: the group may have others for our partitions by now, or be without a coordinator. */
+    disconnected() {
+      isMember = false
+    },
     take(assignment: Assignment, messages: number, next: bigint) {
       assignment.next = next
       assignment.outstanding += messages
@@ -66,12 +73,18 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
       eachAssignment(settled, (assignment, messages) => {
         assignment.outstanding -= messages.length
         if (assignment.isOver) staleAcks += messages.length
-        else assignment.settled = assignment.outstanding === 0 ? assignment.next : messages.at(-1)!.position.offset + 1n
+        else {
+          const isAllSettled = assignment.outstanding === 0 && !assignment.isCut
+          assignment.settled = isAllSettled ? assignment.next : messages.at(-1)!.position.offset + 1n
+        }
       })
       void commitSoon()
     },
     release(unsent: readonly Message<unknown>[]) {
-      eachAssignment(unsent, (assignment, messages) => (assignment.outstanding -= messages.length))
+      eachAssignment(unsent, (assignment, messages) => {
+        assignment.outstanding -= messages.length
+        assignment.isCut = true
+      })
     },
     stop: () => closing.abort(),
   }
@@ -82,7 +95,8 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     for (const partition of partitions) {
       const name = `${topic}/${partition}@${epoch}`
       const offsets = {next: undefined, settled: undefined, committed: undefined, end: undefined}
-      const assignment: Assignment = {partition, name, revocation: new AbortController(), outstanding: 0, isOver: false, ...offsets}
+      const state = {outstanding: 0, isCut: false, isOver: false}
+      const assignment: Assignment = {partition, name, revocation: new AbortController(), ...offsets, ...state}
       owned.set(partition, assignment)
       known.set(name, assignment)
     }
@@ -93,27 +107,44 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     onChange()
   }
 
-  /** Where reading begins tells what retention took, and that a partition without anything new is at its end. */
+  /** Where reading begins, so that a partition without anything new is known to be at its end. */
   async function findPositions(assignments: readonly Assignment[]): Promise<void> {
-    try {
-      const [ranges, offsets] = await Promise.all([consumer.ranges(), consumer.committed()])
-      for (const assignment of assignments) {
-        const {partition} = assignment
-        const range = ranges.find((other) => other.partition === partition)
-        const committed = offsets.find((other) => other.partition === partition)?.offset
-        const low = range?.low ?? 0n
-        const isGap = committed !== undefined && committed < low
-        if (isGap) log.warn('kafka.offset_gap', {partition, from: String(committed), to: String(low), lost: String(low - committed)})
-        assignment.end ??= range?.high
-        assignment.next ??= committed === undefined || isGap ? low : committed
-        if (assignment.settled === undefined && assignment.outstanding === 0) assignment.settled = assignment.committed = assignment.next
-      }
-    } catch (error) {
-      log.debug('kafka.positions_unknown', {message: (error as Error).message})
-      await clock.sleep(1000, closing.signal).catch(() => {})
-      if (!closing.signal.aborted && assignments.some(({isOver}) => !isOver)) await findPositions(assignments)
+    for (let unknown = assignments; unknown.length > 0;) {
+      await place(unknown).catch((error: unknown) => log.debug('kafka.positions_unknown', {message: (error as Error).message}))
+      onChange()
+      unknown = unknown.filter(({settled, isOver}) => settled === undefined && !isOver)
+      if (unknown.length > 0) await clock.sleep(1000, closing.signal).catch(() => {})
+      if (closing.signal.aborted) return
     }
+  }
 
+  async function place(assignments: readonly Assignment[]): Promise<void> {
+    const offsets = await consumer.committed()
+    const ranges = await consumer.ranges()
+    for (const assignment of assignments) {
+      const range = ranges.find(({partition}) => partition === assignment.partition)
+      const {offset = range?.low} = offsets.find(({partition}) => partition === assignment.partition) ?? {}
+      if (!range || offset === undefined) continue
+      assignment.end ??= range.high
+      if (offset < range.low || offset > range.high) continue // a reset is on its way
+      assignment.next ??= offset
+      if (assignment.settled === undefined && assignment.outstanding === 0) assignment.settled = assignment.committed = assignment.next
+    }
+  }
+
+  /** What was to be read next is not there: retention has taken it, or the topic is not the one that it was. */
+  async function reset(partition: number, from: bigint): Promise<void> {
+    const ranges = await consumer.ranges().catch(() => [])
+    const range = ranges.find((other) => other.partition === partition)
+    if (!range) return log.warn('kafka.offset_reset', {partition, from: String(from)})
+    const {low, high} = range
+    if (from < low) log.warn('kafka.offset_gap', {partition, from: String(from), to: String(low), lost: String(low - from)})
+    else log.warn('kafka.offset_past_end', {partition, from: String(from), end: String(high), to: String(low)})
+    const assignment = owned.get(partition)
+    if (!assignment) return
+    assignment.next = low
+    if (assignment.outstanding === 0) assignment.settled = low
+    void commitSoon()
     onChange()
   }
 
@@ -145,9 +176,10 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
 
   function passed(partition: number, next: bigint): void {
     const assignment = owned.get(partition)
-    if (!assignment) return
+    if (!assignment || assignment.isCut) return
     assignment.next = next
     if (assignment.outstanding === 0) assignment.settled = next
+    if (assignment.end !== undefined && assignment.end < next) assignment.end = next
     void commitSoon()
     onChange()
   }
@@ -171,26 +203,34 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     if (assignment.isOver && assignment.outstanding === 0) known.delete(assignment.name)
   }
 
-  /** One commit at a time, of all that is settled by then. A failure is not lost: the next commit covers it. */
+  /** A failure is not lost: the next commit covers it. */
   function commitSoon(): Promise<void> {
-    committing ??= Promise.resolve()
-      .then(commitDue)
-      .catch((error: unknown) => log.warn('kafka.commit_failed', {message: (error as Error).message}))
-      .finally(() => (committing = undefined))
+    return commitDue().catch((error: unknown) => log.warn('kafka.commit_failed', {message: (error as Error).message}))
+  }
+
+  /** One commit at a time, of all that is settled by then. */
+  function commitDue(): Promise<void> {
+    committing ??= commitInTurn()
     return committing
   }
 
-  async function commitDue(): Promise<void> {
-    for (let due = dueOffsets(); due.length > 0; due = dueOffsets()) {
-      await consumer.commit(due)
-      for (const {assignment, offset} of due) assignment.committed = offset
-      onChange()
+  async function commitInTurn(): Promise<void> {
+    try {
+      await Promise.resolve() // so that what is acknowledged together is committed together
+      for (let due = dueOffsets(); due.length > 0; due = dueOffsets()) {
+        await consumer.commit(due)
+        for (const {assignment, offset} of due) assignment.committed = offset
+        onChange()
+      }
+    } finally {
+      committing = undefined // in the same moment as the last look at what is due, or what is settled in between would be left
     }
   }
 
   /** Rejects when what is settled cannot be committed: it will be read again. */
   async function commitAll(): Promise<void> {
-    await committing
+    await committing?.catch(() => {})
+    if (dueOffsets().length === 0) return
     const policy = {...retry, forMilliseconds: Math.min(retry.forMilliseconds, FINAL_COMMIT_MILLISECONDS)}
     await withRetry({work: commitDue, policy, signal: runtime.abort}, runtime)
   }

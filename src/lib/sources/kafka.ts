@@ -29,12 +29,18 @@ const CHUNK_BYTES = 1_000_000
 /** About what a message occupies besides its bytes. */
 const MESSAGE_OVERHEAD_BYTES = 200
 
+/** After that the group does without our farewell: it misses us when the session is over. */
+const LEAVING_MILLISECONDS = 10_000
+/** kafkajs itself would try again after 0.3 s, for ever. */
+const RECONNECT_PAUSE_MILLISECONDS = 5000
+
 /** A chunk that waits to be taken by the reader. */
 interface Offer {
   readonly assignment: Assignment
   readonly chunk: readonly Message<RawMessage>[]
   /** Where reading goes on after the chunk. */
   readonly next: bigint
+  /** At the moment when the reader takes it: whatever fails after that, it is not to be handed over again. */
   taken(): void
 }
 
@@ -64,16 +70,23 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     describe: ({partition, offset}) => `${partition.slice(0, partition.lastIndexOf('@'))}/${offset}`,
     async close() {
       try {
-        await partitions.commitAll()
+        if (!broken) await partitions.commitAll()
       } finally {
         closing.abort()
         partitions.stop()
-        await consumer.close()
+        await leaveGroup()
       }
     },
     lag: () => partitions.owned().reduce((sum, {end = 0n, settled = end}) => sum + Number(end - settled), 0),
     isConnected: () => partitions.isMember(),
     staleAcks: () => partitions.staleAcks(),
+  }
+
+  /** kafkajs waits for a join that is under way, and so for the slowest member of the group. */
+  async function leaveGroup(): Promise<void> {
+    const left = new AbortController()
+    const patience = clock.sleep(LEAVING_MILLISECONDS, left.signal).catch(() => {})
+    await Promise.race([consumer.close(), patience]).finally(() => left.abort())
   }
 
   async function* read(signal: AbortSignal): AsyncGenerator<readonly Message<RawMessage>[]> {
@@ -96,7 +109,9 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
   }
 
   async function started(signal: AbortSignal): Promise<boolean> {
-    const patiently = <T>(work: () => Promise<T>) => withRetry({work, policy: retry, signal}, runtime)
+    const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), {once: true}))
+    // A broker that does not answer is not waited for once the signal has fired.
+    const patiently = <T>(work: () => Promise<T>) => Promise.race([withRetry({work, policy: retry, signal}, runtime), stopped])
     try {
       await patiently(() => consumer.connect())
       if (untilEnd) {
@@ -104,7 +119,8 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
         ends = new Map(ranges.filter(({low, high}) => high > low).map(({partition, high}) => [partition, high]))
       }
 
-      await patiently(() => consumer.run({assigned, leaving, batch: hand, passed: partitions.passed, broken: noteBroken}))
+      const {passed, reset} = partitions
+      await patiently(() => consumer.run({assigned, leaving, batch: hand, passed, reset, broken: noteBroken}))
       return true
     } catch (error) {
       if (signal.aborted) return false
@@ -116,7 +132,6 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     if (!offer) return undefined
     const {assignment, chunk, next, taken} = offer
     offer = undefined
-    if (assignment.revocation.signal.aborted) return undefined
     partitions.take(assignment, chunk.length, next)
     taken()
     return chunk
@@ -145,6 +160,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
   }
 
   function leaving(): Promise<void> {
+    offer = undefined
     isFlushDue = true
     return partitions.leave()
   }
@@ -156,34 +172,45 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     const lastOffset = batch.records.at(-1)!.offset
     for (const chunk of chunksOf(batch.records, assignment.name)) {
       const last = chunk.at(-1)!.position.offset
-      await untilTaken({assignment, chunk, next: last === lastOffset ? batch.next : last + 1n}, heartbeat)
-      if (closing.signal.aborted) return
-      taken(last)
+      const next = last === lastOffset ? batch.next : last + 1n
+      const isTaken = await handOver({assignment, chunk, next, taken: () => taken(last)}, heartbeat)
+      if (!isTaken) return
     }
   }
 
-  /** Waits as long as the pipeline does, and shows the group that it is alive. */
-  async function untilTaken(waiting: Omit<Offer, 'taken'>, heartbeat: () => Promise<void>): Promise<void> {
+  /** Waits as long as the pipeline does, and shows the group that it is alive. False: nobody will take it any more. */
+  async function handOver(waiting: Offer, heartbeat: () => Promise<void>): Promise<boolean> {
     const done = new AbortController()
-    offer = {...waiting, taken: () => done.abort()}
+    const taken = () => {
+      waiting.taken()
+      done.abort()
+    }
+
+    const ours = {...waiting, taken}
+    offer = ours
     wakeReader()
-    const ended = AbortSignal.any([done.signal, closing.signal])
-    while (!ended.aborted) {
-      await clock.sleep(HEARTBEAT_INTERVAL_MILLISECONDS, ended).catch(() => {})
-      if (ended.aborted) return
-      await heartbeat().catch((error: unknown) => {
-        offer = undefined
-        throw error
-      })
+    const ended = AbortSignal.any([done.signal, closing.signal, waiting.assignment.revocation.signal])
+    try {
+      for (;;) {
+        await clock.sleep(HEARTBEAT_INTERVAL_MILLISECONDS, ended).catch(() => {})
+        if (ended.aborted) return done.signal.aborted
+        await heartbeat()
+      }
+    } finally {
+      if (offer === ours) offer = undefined
     }
   }
 
-  function noteBroken(error: UcsError, isReconnecting: boolean): void {
+  async function noteBroken(error: UcsError, isReconnecting: boolean): Promise<void> {
+    partitions.disconnected()
+    const isRepeated = downSince !== undefined
     downSince ??= clock.now()
-    const isPatient = isReconnecting && clock.now() - downSince < retry.forMilliseconds
+    const isPassing = isReconnecting && error.retryable !== 'never'
+    const isPatient = isPassing && clock.now() - downSince < retry.forMilliseconds
     if (isPatient) log.warn('kafka.reconnecting', {code: error.code, message: error.message, suggestion: error.suggestion})
     else broken = error
     wakeReader()
+    if (isRepeated && isPatient) await clock.sleep(RECONNECT_PAUSE_MILLISECONDS, closing.signal).catch(() => {})
   }
 }
 

@@ -11,6 +11,8 @@ export interface NdjsonSourceOptions {
 
 const CHUNK_MESSAGES = 1000
 const CHUNK_BYTES = 1_000_000
+/** About what a message occupies besides its bytes. */
+const MESSAGE_OVERHEAD_BYTES = 200
 /** A line longer than this is no record but an input that is not NDJSON. */
 const MAX_LINE_BYTES = 128_000_000
 const NEWLINE = 0x0a
@@ -39,13 +41,17 @@ export function createNdjsonSource({input, name}: NdjsonSourceOptions): Source<R
 
       const position = {partition: name, offset: offset++}
       if (line.length === 0) continue
+      const size = line.length + MESSAGE_OVERHEAD_BYTES
+      if (chunk.length >= CHUNK_MESSAGES || (chunk.length > 0 && bytes + size > CHUNK_BYTES)) {
+        yield chunk
+        if (signal.aborted) return
+        chunk = []
+        bytes = 0
+      }
+
       const value = {value: line, key: null, headers: undefined, timestamp: undefined}
-      chunk.push({value, position, bytes: line.length + 200})
-      bytes += line.length
-      if (chunk.length < CHUNK_MESSAGES && bytes < CHUNK_BYTES) continue
-      yield chunk
-      chunk = []
-      bytes = 0
+      chunk.push({value, position, bytes: size})
+      bytes += size
     }
 
     if (chunk.length > 0) yield chunk

@@ -8,6 +8,7 @@ export function paced<T>(source: Source<T>, milliseconds: number, clock: Clock):
   async function* read(signal: AbortSignal) {
     let isFirst = true
     for await (const chunk of source.read(signal)) {
+      if (chunk.length === 0) yield chunk
       for (const message of chunk) {
         if (!isFirst) await clock.sleep(milliseconds, signal).catch(() => {})
         if (signal.aborted) return

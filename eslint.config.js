@@ -55,6 +55,8 @@ export default tseslint.config(
       '@typescript-eslint/no-unnecessary-condition': 'off', // it does not see that a signal may fire during an await
       '@typescript-eslint/use-unknown-in-catch-callback-variable': 'off', // fs rejects with ErrnoException
       '@typescript-eslint/no-misused-spread': 'off',
+      '@typescript-eslint/no-unsafe-enum-assignment': 'off', // there are no enums, and it takes long to see that
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // a sixth of the time, for classes that we do not have
       '@typescript-eslint/consistent-type-imports': ['error', {disallowTypeAnnotations: false}],
       'no-restricted-properties': ['error', ...IMPURE],
       'object-shorthand': 'error',

@@ -1,10 +1,11 @@
 import {readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import {expect, test} from 'vitest'
+import {expect, onTestFinished, test} from 'vitest'
 import {runScript} from '../commands/shell.ts'
 import {describeWith, useInflux, useKafka} from '../services/use.ts'
 import {newBucket} from './influx-bucket.ts'
+import {connectRecords} from './records.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
 const run = (example: string, env?: Readonly<Record<string, string>>) => runScript(`bash "${join(EXAMPLES, example, 'run.sh')}"`, env)
@@ -12,7 +13,10 @@ const run = (example: string, env?: Readonly<Record<string, string>>) => runScri
 describeWith('kafka', 'influx')('the example swat-to-influx', () => {
   test('stores every reading', async () => {
     const {url, org, token} = useInflux()
-    const kafka = {KAFKA_BROKER: useKafka().address, KAFKA_TOPIC: 'example-swat', UCS_GROUP: 'example-swat'}
+    const records = await connectRecords(useKafka().address)
+    onTestFinished(() => records.close())
+    const topic = await records.newTopic()
+    const kafka = {KAFKA_BROKER: useKafka().address, KAFKA_TOPIC: topic, UCS_GROUP: topic}
     const influx = {INFLUX_URL: url, INFLUX_ORG: org, INFLUX_TOKEN: token, INFLUX_BUCKET: (await newBucket()).name}
     expect(run('swat-to-influx', {...kafka, ...influx})).toMatchObject({status: 0, stdout: 'stored: "written":10000\n'})
   })

@@ -1,5 +1,6 @@
 import {randomUUID} from 'node:crypto'
 import {parse} from 'csv-parse/sync'
+import {afterAll} from 'vitest'
 import {createHttpClient} from '../../src/lib/clients/http.ts'
 import {createInfluxClient, type InfluxClient} from '../../src/lib/clients/influx.ts'
 import {createInfluxSink, type InfluxSinkOptions} from '../../src/lib/sinks/influx.ts'
@@ -24,6 +25,14 @@ export interface BucketOptions {
   readonly shardSeconds?: number
 }
 
+const made: string[] = []
+
+/** The server may be somebody's own, and each bucket that stays keeps files open. */
+afterAll(async () => {
+  await Promise.all(made.map((id) => request(`/api/v2/buckets/${id}`, undefined, 'DELETE')))
+})
+
+/** It goes when the test file is done. */
 export async function newBucket({retentionSeconds = 0, shardSeconds = 604_800}: BucketOptions = {}): Promise<Bucket> {
   const {org} = useInflux()
   const name = `test-${randomUUID()}`
@@ -31,6 +40,7 @@ export async function newBucket({retentionSeconds = 0, shardSeconds = 604_800}: 
   const [{id: orgID}] = orgs as [{id: string}]
   const retentionRules = [{type: 'expire', everySeconds: retentionSeconds, shardGroupDurationSeconds: shardSeconds}]
   const {id} = await ask<{id: string}>('/api/v2/buckets', {orgID, name, retentionRules})
+  made.push(id)
 
   return {
     name,
@@ -79,10 +89,10 @@ async function ask<T>(path: string, body?: object): Promise<T> {
   return (await (await request(path, body)).json()) as T
 }
 
-async function request(path: string, body?: object): Promise<Response> {
+async function request(path: string, body?: object, method = body ? 'POST' : 'GET'): Promise<Response> {
   const {url, token} = useInflux()
   const headers = {authorization: `Token ${token}`, 'content-type': 'application/json', accept: 'application/json, application/csv'}
-  const answer = await fetch(url + path, {headers, ...(body ? {method: 'POST', body: JSON.stringify(body)} : {})})
+  const answer = await fetch(url + path, {method, headers, ...(body ? {body: JSON.stringify(body)} : {})})
   if (!answer.ok) throw new Error(`${path} answers ${answer.status}: ${await answer.text()}`)
   return answer
 }

@@ -88,6 +88,7 @@ describeWith('kafka')('produce', () => {
           rejectedBy: {},
         },
         sent: 4000,
+        observations: {},
       })
       expect(await records.count(topic)).toBe(4000)
     })

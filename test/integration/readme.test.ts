@@ -1,11 +1,12 @@
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import {expect, test} from 'vitest'
+import {expect, onTestFinished, test} from 'vitest'
 import {ucs} from '../commands/cli.ts'
 import {runScript} from '../commands/shell.ts'
 import {describeWith, useInflux, useKafka} from '../services/use.ts'
 import {newBucket} from './influx-bucket.ts'
+import {connectRecords} from './records.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const readme = readFileSync(join(ROOT, 'README.md'), 'utf8')
@@ -20,11 +21,14 @@ function blockAfter(mark: string): string {
 describeWith('kafka', 'influx')("the README's way from Kafka to InfluxDB", () => {
   test('stores all readings', async () => {
     const {url, org, token} = useInflux()
-    const kafka = {KAFKA_BROKER: useKafka().address, KAFKA_TOPIC: 'readme-swat', UCS_GROUP: 'readme-swat'}
+    const records = await connectRecords(useKafka().address)
+    onTestFinished(() => records.close())
+    const topic = await records.newTopic()
+    const kafka = {KAFKA_BROKER: useKafka().address, KAFKA_TOPIC: topic, UCS_GROUP: topic}
     const influx = {INFLUX_URL: url, INFLUX_ORG: org, INFLUX_TOKEN: token, INFLUX_BUCKET: (await newBucket()).name}
     const {status, stderr} = runScript(blockAfter('run: kafka influx'), {...kafka, ...influx})
     expect(status).toBe(0)
-    expect(stderr).toContain('kafka-to-influx: read 100000 written 100000')
+    expect(stderr).toContain('kafka-to-influx: read 20000 written 20000')
   })
 })
 

@@ -2,6 +2,7 @@ import {randomUUID} from 'node:crypto'
 import {once} from 'node:events'
 import {connect} from 'node:net'
 import type {Admin, IHeaders, KafkaMessage, Producer} from 'kafkajs'
+import {vi} from 'vitest'
 import {loadKafkaJs} from '../../src/lib/clients/kafka/connection.ts'
 
 /** What a test puts into topics of its own, and asks the broker about. */
@@ -43,6 +44,7 @@ export async function connectRecords(address: string): Promise<Records> {
   const admin: Admin = kafka.admin()
   const producer: Producer = kafka.producer({createPartitioner: Partitioners.DefaultPartitioner})
   await Promise.all([admin.connect(), producer.connect()])
+  const made: string[] = []
 
   const send: Records['send'] = async (topic, values, partition = 0) => {
     const messages = values.map((value) => ({...(isBare(value) ? {value} : value), partition}))
@@ -59,7 +61,9 @@ export async function connectRecords(address: string): Promise<Records> {
     async newTopic({partitions = 1, settings = {}, values = []} = {}) {
       const topic = `test-${randomUUID()}`
       const configEntries = Object.entries(settings).map(([name, value]) => ({name, value}))
-      await admin.createTopics({topics: [{topic, numPartitions: partitions, configEntries}]})
+      await admin.createTopics({waitForLeaders: false, topics: [{topic, numPartitions: partitions, configEntries}]})
+      await vi.waitFor(() => admin.fetchTopicOffsets(topic), {timeout: 20_000}) // kafkajs gives up when the broker does not know it at once
+      made.push(topic)
       if (values.length > 0) await send(topic, values)
       return topic
     },
@@ -93,6 +97,7 @@ export async function connectRecords(address: string): Promise<Records> {
       for (const {memberId} of groups[0]?.members ?? []) await leaveGroup(address, group, memberId)
     },
     async close() {
+      if (made.length > 0) await admin.deleteTopics({topics: made}) // the broker may be somebody's own
       await Promise.all([admin.disconnect(), producer.disconnect()])
     },
   }

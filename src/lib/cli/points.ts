@@ -92,7 +92,7 @@ export function pointTransform(
 }
 
 function timezone(given: string): string {
-  if (!IANAZone.isValidZone(given)) throw new UsageError('expected a zone such as Asia/Singapore')
+  if (given !== 'UTC' && !IANAZone.isValidZone(given)) throw new UsageError('expected a zone such as Asia/Singapore')
   return given
 }
 

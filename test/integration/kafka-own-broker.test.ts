@@ -1,13 +1,14 @@
 import {randomUUID} from 'node:crypto'
 import {afterAll, beforeAll, expect, test, vi} from 'vitest'
 import type {KafkaConsumer} from '../../src/lib/clients/kafka/consumer.ts'
-import {NotFoundError} from '../../src/lib/errors.ts'
+import {NotFoundError, UnavailableError} from '../../src/lib/errors.ts'
 import {createKafkaProducer} from '../../src/lib/clients/kafka/producer.ts'
 import {systemClock} from '../../src/lib/runtime/clock.ts'
 import {silentLogger} from '../fakes/logger.ts'
 import {type KafkaServer, startKafka} from '../services/kafka.ts'
 import {describeWithOwn} from '../services/use.ts'
 import {type Cluster, connectCluster} from './kafka-cluster.ts'
+import {createLoad} from './kafka-load.ts'
 import {plainSettings, readToEnd} from './kafka-member.ts'
 
 /** Rolled at each batch that comes later than this, and compacted at once, without joining segments that are half full. */
@@ -20,7 +21,7 @@ const COMPACTED = {
   'delete.retention.ms': '0',
 }
 
-describeWithOwn('kafka')('a broker that compacts at once, and makes no topic by itself', () => {
+describeWithOwn('kafka')('a broker of its own, that compacts at once and makes no topic by itself,', () => {
   let kafka: KafkaServer
   let cluster: Cluster
   beforeAll(async () => {
@@ -82,5 +83,29 @@ describeWithOwn('kafka')('a broker that compacts at once, and makes no topic by 
     await producer.close()
     expect(error).toBeInstanceOf(NotFoundError)
     expect(error).toMatchObject({suggestion: expect.stringContaining('Create the topic') as string})
+  })
+
+  test('killed and restarted under load, loses nothing that it has acknowledged, and nothing that was committed', async () => {
+    const topic = await cluster.newTopic({partitions: 3})
+    const otherTopic = await cluster.newTopic()
+    const load = createLoad(plainSettings(kafka.address), topic)
+    const producer = load.startProducer()
+    const members = [load.startMember(), load.startMember()]
+    await Promise.all(members.map((member) => member.stores(100)))
+    const other = createKafkaProducer(plainSettings(kafka.address), {topic: otherTopic, clock: systemClock, log: silentLogger})
+    await other.send([{key: null, value: 'before'}])
+    await kafka.restart({
+      signal: 'SIGKILL',
+      whileDown: () => expect(other.send([{key: null, value: 'while it is down'}])).rejects.toThrow(UnavailableError),
+    })
+    await other.send([{key: null, value: 'after'}])
+    await other.close()
+    await Promise.all(members.map((member) => member.stores(100)))
+    const sent = await producer.stop()
+    await vi.waitFor(() => expect(new Set(load.stored.keys())).toEqual(new Set(sent)), {timeout: 20_000})
+    for (const member of members) await member.stop()
+    expect(load.faults).toEqual([])
+    const committed = await cluster.committed(topic, topic)
+    expect(committed.reduce((sum, offset) => sum + offset, 0)).toBe(await cluster.count(topic))
   })
 })

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {certificateMessage, isCertificateProblem} from '../../src/lib/clients/certificate.ts'
+import {certificateMessage, certificateRemedy, isCertificateProblem} from '../../src/lib/clients/certificate.ts'
 
 describe('isCertificateProblem', () => {
   it.each([
@@ -40,5 +40,16 @@ describe('certificateMessage', () => {
 
   it('leaves any other message as it is', () => {
     expect(certificateMessage('certificate has expired; see you')).toBe('certificate has expired; see you')
+  })
+})
+
+describe('certificateRemedy', () => {
+  it.each([
+    ['SELF_SIGNED_CERT_IN_CHAIN', 'name the authority'],
+    ['CERT_HAS_EXPIRED', 'Renew the certificate of the server'],
+    ['CERT_NOT_YET_VALID', 'Check the clocks'],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', 'Use a name that the certificate of the server has'],
+  ])('for %s says what mends it', (code, remedy) => {
+    expect(certificateRemedy({code}, 'name the authority')).toContain(remedy)
   })
 })

@@ -49,20 +49,24 @@ describe('TLS', () => {
       options: () => ({ca: stranger.cert}),
       certificate: () => stranger,
       says: 'does not match certificate',
+      suggestion: 'Use a name that the certificate of the server has',
     },
-  ])('refuses $what for good, sends nothing, and says what to do', async ({options, certificate, says}) => {
-    let requests = 0
-    const {url} = await serveHttps(certificate(), () => requests++)
-    const request = get(url, options())
-    await expect(request).rejects.toMatchObject({
-      name: 'UnavailableError',
-      retryable: 'never',
-      message: expect.stringContaining(says) as string,
-      suggestion: 'Name the certificate authority with --influx-ca FILE',
-    })
-    await expect(request).rejects.not.toThrow(/NODE_|system-ca/)
-    expect(requests).toBe(0)
-  })
+  ])(
+    'refuses $what for good, sends nothing, and says what to do',
+    async ({options, certificate, says, suggestion = 'Name the certificate authority with --influx-ca FILE'}) => {
+      let requests = 0
+      const {url} = await serveHttps(certificate(), () => requests++)
+      const request = get(url, options())
+      await expect(request).rejects.toMatchObject({
+        name: 'UnavailableError',
+        retryable: 'never',
+        message: expect.stringContaining(says) as string,
+        suggestion,
+      })
+      await expect(request).rejects.not.toThrow(/NODE_|system-ca/)
+      expect(requests).toBe(0)
+    },
+  )
 
   it('is not spoken on the port of a server without it', async () => {
     const {port} = await serveHttp((_, response) => response.end())

@@ -30,7 +30,11 @@ describe('an error of kafkajs', () => {
     },
     {error: failure('connect ECONNREFUSED', {code: 'ECONNREFUSED'}), as: UnavailableError, suggestion: 'Is the broker running?'},
     {error: failure('Request Fetch(key: 1, version: 11) timed out'), as: UnavailableError, suggestion: 'Is the broker running?'},
-    {error: failure('Closed connection'), as: UnavailableError, suggestion: 'Does the listener expect TLS or SASL?'},
+    {
+      error: failure('Closed connection'),
+      as: UnavailableError,
+      suggestion: 'Is the broker running? If it is, does the listener expect TLS or SASL?',
+    },
   ])('that says "$error.message" is one of ours: $suggestion', ({error, as, suggestion}) => {
     const translated = translateKafkaError(error, 'reading topic "t"', settings)
     expect(translated).toBeInstanceOf(as)
@@ -53,7 +57,7 @@ describe('an error of kafkajs', () => {
     },
     {
       error: failure('certificate has expired', {code: 'CERT_HAS_EXPIRED'}),
-      suggestion: 'Name the certificate authority with --kafka-ca FILE',
+      suggestion: 'Renew the certificate of the server',
     },
   ])('that no wait mends is not retried: $error.message', ({error, suggestion}) => {
     expect(translateKafkaError(error, 'reading', settings)).toMatchObject({code: 'UNAVAILABLE', retryable: 'never', suggestion})
@@ -68,8 +72,8 @@ describe('an error of kafkajs', () => {
   ])('that says "%s" is a question of the protocol, the other way round with TLS', (message) => {
     const suggestions = [settings, withTls].map((each) => translateKafkaError(failure(message), 'reading', each).suggestion)
     expect(suggestions).toEqual([
-      'Does the listener expect TLS or SASL? Try --kafka-tls or --kafka-sasl',
-      'Does the listener speak TLS? Without it, leave out --kafka-tls',
+      'Is the broker running? If it is, does the listener expect TLS or SASL? Try --kafka-tls or --kafka-sasl',
+      'Is the broker running? If it is, does the listener speak TLS? Without it, leave out --kafka-tls',
     ])
   })
 

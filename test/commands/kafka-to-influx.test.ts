@@ -134,9 +134,9 @@ describe('kafka-to-influx --dry-run', () => {
   })
 
   it('makes points of any numbers with --preset flat, in a measurement named after the topic', async () => {
-    const args = ['--preset', 'flat', '--timestamp-field', 'at', '--topic', 'pump 7']
+    const args = ['--preset', 'flat', '--timestamp-field', 'at', '--topic', 'pump-7']
     const {stdout} = await preview([{at: 1451296800, speed: 3, label: '1', note: 'x'}], args)
-    expect(stdout).toBe(`pump\\ 7 speed=3,label=1 ${NANOSECONDS}\n`)
+    expect(stdout).toBe(`pump-7 speed=3,label=1 ${NANOSECONDS}\n`)
   })
 
   it('reads lines that end in CRLF, passes over blank ones, and takes a last line without an end', async () => {
@@ -320,7 +320,8 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [[...NO_SERVER, '--kafka-sasl', 'plain'], '--kafka-sasl needs --kafka-username and --kafka-password'],
     [[...NO_SERVER, '--kafka-cert', 'README.md'], '--kafka-cert: there is no file README.md'],
     [['--token', 'x', '--influx-url', 'localhost:8086'], '--influx-url: expected an address such as http://localhost:8086'],
-    [[...NO_SERVER, '--dead-letter', 'kafka:'], '--dead-letter: expected a file, kafka:TOPIC or none'],
+    [[...NO_SERVER, '--dead-letter', 'kafka:'], '--dead-letter: expected a topic: up to 249 letters'],
+    [[...NO_SERVER, '--topic', 'a b'], '--topic: expected a topic: up to 249 letters'],
   ])('on %j', async (args, message) => {
     const {code, stdout, stderr} = await ucs(['kafka-to-influx', ...args])
     expect({code, stdout}).toEqual({code: 2, stdout: ''})

@@ -59,6 +59,19 @@ describe('order and durability', () => {
     expect(letters.map(({index}) => index)).toEqual([0, 2])
   })
 
+  it('does not wait for a dead letter after an abort, and leaves its message unacknowledged', async () => {
+    const fake = fakePipeline({
+      chunks: [numbers(0, 2)],
+      transform: odd,
+      put() {
+        setImmediate(fake.abort)
+        return new Promise(() => {})
+      },
+    })
+    await expect(fake.run()).rejects.toBeInstanceOf(InterruptedError)
+    expect(fake.ledger.unacknowledged).toBe(2)
+  })
+
   it('tries a dead letter again that could not be reached', async () => {
     let failures = 2
     const {letters, run} = fakePipeline({

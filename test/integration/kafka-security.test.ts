@@ -71,8 +71,8 @@ describeWithOwn('kafka')('a broker with listeners of every kind', () => {
 
   const WRONG_PASSWORD = 'Check --kafka-sasl, --kafka-username and --kafka-password, and what that user may do'
   const NO_CERTIFICATE = 'The listener asks for a client certificate: --kafka-cert FILE --kafka-key FILE'
-  const OTHER_PROTOCOL = 'Does the listener expect TLS or SASL? Try --kafka-tls or --kafka-sasl'
-  const NO_TLS = 'Does the listener speak TLS? Without it, leave out --kafka-tls'
+  const OTHER_PROTOCOL = 'Is the broker running? If it is, does the listener expect TLS or SASL? Try --kafka-tls or --kafka-sasl'
+  const NO_TLS = 'Is the broker running? If it is, does the listener speak TLS? Without it, leave out --kafka-tls'
 
   const wrong: {what: string; way: Way; error: typeof AuthError | typeof UnavailableError; retryable: string; suggestion: string}[] = [
     {

@@ -47,7 +47,10 @@ export async function openEvents(values: ProduceValues, {clock, log, stop}: Runt
     loops: loop,
     onDescent: (device) => observations.note('row.out_of_order', device, {sent: 'as it comes: standard input is not sorted'}),
   })
-  const {columns, delimiter} = await source.open(stop)
+  const {columns, delimiter} = await source.open(stop).catch(async (error: unknown) => {
+    await source.close()
+    throw error
+  })
   const options = {columns, delimiter, keyed: values.key === 'device'}
   return {
     source: paced(source, pause, clock),

@@ -144,7 +144,7 @@ export const kafkaFlags = {
 } as const
 
 export const topicFlag = (fallback: string) => ({
-  topic: valueFlag(text, {summary: 'topic', group: 'KAFKA', variables: ['KAFKA_TOPIC'], fallback, value: 'NAME'}),
+  topic: valueFlag(topicName, {summary: 'topic', group: 'KAFKA', variables: ['KAFKA_TOPIC'], fallback, value: 'NAME'}),
 })
 
 export const clickhouseFlags = {
@@ -295,8 +295,15 @@ export const dryRunFlag = {
   'dry-run': toggleFlag({summary: 'print what would be written, and write nothing'}),
 } as const
 
+/** Kafka's own rule. A broker would only say that there is no such topic, or that it cannot be reached. */
+export function topicName(given: string): string {
+  if (!/^[\w.-]{1,249}$/.test(given) || /^\.{1,2}$/.test(given))
+    throw new UsageError('expected a topic: up to 249 letters, digits, dots, hyphens and underscores')
+  return given
+}
+
 function deadLetter(given: string): string {
-  if (given === 'kafka:') throw new UsageError('expected a file, kafka:TOPIC or none')
+  if (given.startsWith('kafka:')) topicName(given.slice('kafka:'.length))
   return given
 }
 

@@ -1,5 +1,5 @@
 import {UsageError} from '../errors.ts'
-import {batchFlags} from './flags.ts'
+import {batchFlags, topicName} from './flags.ts'
 import {duration, integer, oneOf, text, toggleFlag, valueFlag} from './flag.ts'
 
 /** The three devices of the seed, by the letters of its scripts. */
@@ -59,7 +59,7 @@ export const produceFlags = {
     summary: 'where no broker can be reached at the start, print the events instead',
     isOnByDefault: true,
   }),
-  topic: valueFlag(text, {
+  topic: valueFlag(topicName, {
     summary: 'topic; sensor_data, or ics-sensor-data for swat',
     group: 'KAFKA',
     variables: ['KAFKA_TOPIC'],

@@ -11,3 +11,17 @@ export function isCertificateProblem({
 
 /** Node adds what to do about it in Node's terms; our suggestion says it in ours. */
 export const certificateMessage = (message: string) => message.replace(/; if the root CA is installed locally.*$/s, '')
+
+/** What mends it. `trust` is how to name the authority: "Name the certificate authority with --kafka-ca FILE". */
+export function certificateRemedy({code}: {readonly code?: string | number | undefined}, trust: string): string {
+  switch (code) {
+    case 'CERT_HAS_EXPIRED':
+      return 'Renew the certificate of the server'
+    case 'CERT_NOT_YET_VALID':
+      return 'Check the clocks of both machines, and from when on the certificate of the server is valid'
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return 'Use a name that the certificate of the server has'
+    default:
+      return trust
+  }
+}

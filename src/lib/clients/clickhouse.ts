@@ -1,6 +1,6 @@
 import type {ClickHouseClient as Driver} from '@clickhouse/client'
 import {AuthError, NotFoundError, PartialWriteError, UcsError, UnavailableError, UsageError} from '../errors.ts'
-import {certificateMessage, isCertificateProblem} from './certificate.ts'
+import {certificateMessage, certificateRemedy, isCertificateProblem} from './certificate.ts'
 
 /** The narrow face of ClickHouse that sinks and jobs need: one code path, over HTTP or embedded. */
 export interface ClickHouse {
@@ -146,7 +146,7 @@ function translate(cause: unknown, target: string): UcsError {
   if (OVERLOADED.has(number)) return new UnavailableError(summary, {cause})
   if (Number.isInteger(number)) return new UnavailableError(summary, {cause, divisible: true})
   const isPermanent = isCertificateProblem({code: code ?? '', message})
-  const suggestion = isPermanent ? 'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE' : CHECK_ADDRESS
+  const suggestion = isPermanent ? certificateRemedy({code}, TRUST_AUTHORITY) : CHECK_ADDRESS
   const reason = certificateMessage(firstLine) || (code ?? NO_CLICKHOUSE)
   return new UnavailableError(`${target} cannot be reached: ${reason}`, {
     cause,
@@ -156,6 +156,7 @@ function translate(cause: unknown, target: string): UcsError {
 }
 
 const NO_CLICKHOUSE = 'its answer is not one of ClickHouse'
+const TRUST_AUTHORITY = 'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE'
 const CHECK_ADDRESS = 'Is the server running? Check --clickhouse-url, or --clickhouse-host and --clickhouse-port'
 
 /** The server counts from 1. What it quotes of the data may say the same, but not at the end; for a constraint, not at the beginning. */

@@ -4,7 +4,7 @@ import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
 import {addAbortSignal} from 'node:stream'
 import {UnavailableError} from '../errors.ts'
 import {redactUrls} from '../format/redact.ts'
-import {certificateMessage, isCertificateProblem} from './certificate.ts'
+import {certificateMessage, certificateRemedy, isCertificateProblem} from './certificate.ts'
 
 export interface HttpOptions {
   readonly baseUrl: URL
@@ -106,7 +106,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
     return new UnavailableError(`${what} failed: ${certificateMessage(reason)}`, {
       cause,
       permanent: true,
-      suggestion: `Name the certificate authority with ${options.caFlag} FILE`,
+      suggestion: certificateRemedy(cause as NodeJS.ErrnoException, `Name the certificate authority with ${options.caFlag} FILE`),
     })
   }
 }

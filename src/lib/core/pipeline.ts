@@ -4,6 +4,7 @@ import {DataError} from '../errors.ts'
 import {inBatches} from './batch.ts'
 import {isolate} from './isolate.ts'
 import {createLedger, record} from './ledger.ts'
+import {orAborted} from './or-aborted.ts'
 import {withRetry} from './retry.ts'
 
 /**
@@ -88,7 +89,8 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     const refused = await withRetry({...attempts, work: write}, runtime)
     if (rows.length > 0) proven = true
     const letters = lettersOf(batch, refused)
-    if (letters.length > 0) await withRetry({...attempts, work: () => deadLetter.put(letters)}, runtime)
+    const putLetters = () => orAborted(() => deadLetter.put(letters), writing)
+    if (letters.length > 0) await withRetry({...attempts, work: putLetters}, runtime)
     return {batch, refused, unsent}
   }
 

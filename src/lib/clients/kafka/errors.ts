@@ -1,6 +1,6 @@
 import type {KafkaSettings} from './connection.ts'
 import {AuthError, NotFoundError, UcsError, UnavailableError} from '../../errors.ts'
-import {certificateMessage, isCertificateProblem} from '../certificate.ts'
+import {certificateMessage, certificateRemedy, isCertificateProblem} from '../certificate.ts'
 
 /** What kafkajs's errors carry besides a message; its names say little, so the innermost cause decides. */
 interface KafkaFailure extends Error {
@@ -41,14 +41,14 @@ export function translateKafkaError(error: unknown, doing: string, settings: Kaf
     return new UnavailableError(said, {
       cause: error,
       permanent: true,
-      suggestion: 'Name the certificate authority with --kafka-ca FILE',
+      suggestion: certificateRemedy(cause, 'Name the certificate authority with --kafka-ca FILE'),
     })
   }
 
   if (isWrongProtocol(cause)) {
     const suggestion = settings.tls
-      ? 'Does the listener speak TLS? Without it, leave out --kafka-tls'
-      : 'Does the listener expect TLS or SASL? Try --kafka-tls or --kafka-sasl'
+      ? 'Is the broker running? If it is, does the listener speak TLS? Without it, leave out --kafka-tls'
+      : 'Is the broker running? If it is, does the listener expect TLS or SASL? Try --kafka-tls or --kafka-sasl'
     return new UnavailableError(said, {cause: error, suggestion})
   }
 

@@ -136,7 +136,7 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
 
     test('--max-time ends a run that would wait for ever, with what it has read written and committed', async () => {
       const {run, stored, committed} = await scene({values: readings(5)})
-      const {code, json} = await run(['--max-time', '1s', '--json'])
+      const {code, json} = await run(['--max-time', '8s', '--json'])
       expect(code).toBe(0)
       expect(json().ledger).toMatchObject({read: 5, written: 5})
       expect(await stored()).toEqual(upTo(5))
@@ -216,8 +216,9 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
       await untilMetric(port, 'ucs_messages_written_total', 1)
       writeFileSync(file, 'rotated')
       await records.send(topic, [reading(1)])
-      await vi.waitFor(async () =>
-        expect(await readiness(port)).toMatchObject({status: 503, text: expect.stringContaining('401') as string}),
+      await vi.waitFor(
+        async () => expect(await readiness(port)).toMatchObject({status: 503, text: expect.stringContaining('401') as string}),
+        {timeout: 20_000},
       )
       expect(await committed()).toEqual([1])
       writeFileSync(file, env.INFLUX_TOKEN)

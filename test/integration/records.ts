@@ -41,9 +41,10 @@ export type TestValue = string | Buffer | null | {readonly key: string; readonly
 export async function connectRecords(address: string): Promise<Records> {
   const {Kafka, logLevel, Partitioners} = await loadKafkaJs()
   const kafka = new Kafka({brokers: [address], logLevel: logLevel.NOTHING, retry: {retries: 5}})
-  const admin: Admin = kafka.admin()
+  // One that may ask for topics that the broker does not know yet: kafkajs lets every question of such a client fail.
+  const [creator, admin]: [Admin, Admin] = [kafka.admin(), kafka.admin()]
   const producer: Producer = kafka.producer({createPartitioner: Partitioners.DefaultPartitioner})
-  await Promise.all([admin.connect(), producer.connect()])
+  await Promise.all([creator.connect(), admin.connect(), producer.connect()])
   const made: string[] = []
 
   const send: Records['send'] = async (topic, values, partition = 0) => {
@@ -61,8 +62,8 @@ export async function connectRecords(address: string): Promise<Records> {
     async newTopic({partitions = 1, settings = {}, values = []} = {}) {
       const topic = `test-${randomUUID()}`
       const configEntries = Object.entries(settings).map(([name, value]) => ({name, value}))
-      await admin.createTopics({waitForLeaders: false, topics: [{topic, numPartitions: partitions, configEntries}]})
-      await vi.waitFor(() => admin.fetchTopicOffsets(topic), {timeout: 20_000}) // kafkajs gives up when the broker does not know it at once
+      await creator.createTopics({waitForLeaders: false, topics: [{topic, numPartitions: partitions, configEntries}]})
+      await vi.waitFor(() => creator.fetchTopicOffsets(topic), {timeout: 20_000})
       made.push(topic)
       if (values.length > 0) await send(topic, values)
       return topic
@@ -98,7 +99,7 @@ export async function connectRecords(address: string): Promise<Records> {
     },
     async close() {
       if (made.length > 0) await admin.deleteTopics({topics: made}) // the broker may be somebody's own
-      await Promise.all([admin.disconnect(), producer.disconnect()])
+      await Promise.all([creator.disconnect(), admin.disconnect(), producer.disconnect()])
     },
   }
 }

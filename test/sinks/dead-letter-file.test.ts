@@ -86,7 +86,7 @@ describe('putting a letter', () => {
     const sync = (await spyOnFiles()).sync.mockReturnValue(synced.promise)
     let isDone = false
     const putting = file.put([letter(2)]).then(() => (isDone = true))
-    await vi.waitFor(() => expect(sync).toHaveBeenCalled())
+    await vi.waitFor(() => expect(sync).toHaveBeenCalled(), {timeout: 20_000})
     expect(offsetsIn(path)).toEqual(['1', '2'])
     await new Promise(setImmediate)
     expect(isDone).toBe(false)

@@ -6,6 +6,7 @@ import {LABEL_FIELDS} from '../../src/lib/transforms/label.ts'
 import {createObservations} from '../../src/lib/transforms/observations.ts'
 import {toPoint} from '../../src/lib/transforms/to-point.ts'
 import {rememberingLogger} from '../fakes/logger.ts'
+import {seededRandom} from '../fakes/random.ts'
 import {rawMessage, somewhere} from '../fakes/raw-message.ts'
 
 const NOW = 1_700_000_000_000
@@ -47,6 +48,16 @@ const lineOf = (value: unknown, own: Partial<PointOptions> = {}) => points(own).
 const flatLineOf = (value: unknown, own: Partial<PointOptions> = {}) => lineOf(value, {labelField: undefined, ...own})
 const refusalOf = (reason: string, message: unknown = expect.any(String)): unknown =>
   expect.objectContaining({name: 'DataError', reason, message})
+
+/** A line, or why there is none; with the fields as numbers, whose text may be the one that came or the one that JavaScript prints. */
+function numbersIn({linesOf}: ReturnType<typeof points>, message: string): unknown {
+  try {
+    return linesOf(message).map((line) => line.replace(/(?<==)[\d.]+(e[-+]?\d+)?(?=[, ])/gi, (text) => String(Number(text))))
+  } catch (error) {
+    if (error instanceof DataError) return `${error.reason}: ${error.message}`
+    throw error
+  }
+}
 
 const again = (value: unknown) => JSON.stringify(JSON.stringify(value))
 
@@ -204,6 +215,20 @@ describe('a value', () => {
     expect(lineOf(`{"ts":1,"f":1,"g":${open}${close},"label":${open}${close}}`)).toBe('swat f=1 1000000000')
     const wrappers = `${'{"data":'.repeat(50_000)}1${'}'.repeat(50_000)}`
     expect(lineOf(`{"ts":1,"f":1,"data":${wrappers}}`)).toBe('swat f=1 1000000000')
+  })
+
+  it('is the same for a message by itself and after others that are laid out alike', () => {
+    const random = seededRandom(101)
+    const pick = <T>(choices: readonly T[]) => choices[Math.floor(random() * choices.length)]!
+    const [time, label] = [() => pick(['"1"', '2', '2.5', '"yesterday"']), () => pick(['0', '1', '"A ttack"', '"?"', '""'])]
+    const value = () => pick(['1', '2.5', '1e5', '6.41E-05', '"1.50"', '" 2 "', '"1e5"', '"on"', '""', 'true', 'null'])
+    const own = {tags: {plant: 'p'}, tagFields: ['site', 'line'], excludeFields: ['drop']}
+    const after = points(own)
+    for (let count = 0; count < 5000; count++) {
+      const rest = random() < 0.9 ? '' : pick([',"data":2', ',"Label":1', ',"time":3', ',"":1', ',"MV102 ":1'])
+      const message = `{"ts":${time()},"MV101":${value()},"site":${value()},"drop":${value()},"sensors":1,"Attack":${label()},"FIT101":${value()}${rest}}`
+      expect(numbersIn(after, message)).toEqual(numbersIn(points(own), message))
+    }
   })
 
   it('keeps its meaning when more names have been seen than are remembered', () => {

@@ -39,21 +39,22 @@ const NUMBER = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i
 
 const finiteText = (value: number) => (Number.isFinite(value) ? String(value) : undefined)
 
-/** -?digits(.digits)? without leading zeros, short enough that it cannot overflow. A loop, because a regular expression takes three times as long. */
-function isPlainDecimal(text: string): boolean {
-  const {length} = text
-  let index = text.charCodeAt(0) === 0x2d ? 1 : 0
-  if (index === length || length > 40) return false
-  if (text.charCodeAt(index) === 0x30 && isDigit(text.charCodeAt(index + 1))) return false
-  for (let dotted = false; index < length; index++) {
-    const code = text.charCodeAt(index)
-    if (code >= 0x30 && code <= 0x39) continue
-    const isDotBetweenDigits = code === 0x2e && !dotted && isDigit(text.charCodeAt(index - 1)) && isDigit(text.charCodeAt(index + 1))
-    if (!isDotBetweenDigits) return false
-    dotted = true
+/** A loop, because a regular expression takes three times as long. */
+const isPlainDecimal = (text: string) => plainDecimalEnd(text, 0) === text.length
+
+/** Where -?digits(.digits)? ends that begins here, or -1 where there is none: without leading zeros, and so short that it cannot overflow. */
+export function plainDecimalEnd(text: string, start: number): number {
+  const first = text.charCodeAt(start) === 0x2d ? start + 1 : start
+  let end = first
+  while (isDigit(text.charCodeAt(end))) end++
+  if (end === first || (text.charCodeAt(first) === 0x30 && end - first > 1)) return -1
+  if (text.charCodeAt(end) === 0x2e) {
+    const point = end++
+    while (isDigit(text.charCodeAt(end))) end++
+    if (end === point + 1) return -1
   }
 
-  return true
+  return end - start > 40 ? -1 : end
 }
 
 const isDigit = (code: number) => code >= 0x30 && code <= 0x39

@@ -7,12 +7,17 @@ export type JsonObject = Readonly<Record<string, unknown>>
  * The rows of one message. Unwraps what producers in the field send: JSON inside a JSON string, an array of rows
  * (null elements are padding), bare NaN and Infinity. Throws DataError for what stays unreadable.
  */
-export function decodeJson(bytes: Buffer): readonly JsonObject[] {
+export const decodeJson = (bytes: Buffer): readonly JsonObject[] => parseRows(decodeText(bytes))
+
+/** The text of a message, without a byte order mark. Throws DataError for what is not UTF-8. */
+export function decodeText(bytes: Buffer): string {
   const text = bytes.toString()
   if (text.includes('\uFFFD') && !isUtf8(bytes)) throw new DataError('malformed JSON', 'the message is not UTF-8')
-  const value = parse(text.charCodeAt(0) === 0xfeff ? text.slice(1) : text)
-  return isObject(value) ? [value] : rowsOf(value)
+  return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
+
+/** The same from its text. */
+export const parseRows = (text: string): readonly JsonObject[] => rowsOf(parse(text))
 
 function rowsOf(value: unknown, depth = 0): readonly JsonObject[] {
   if (isObject(value)) return [value]

@@ -1,14 +1,16 @@
 import type {RawMessage, Transform} from '../core/types.ts'
 import type {EventTimeOptions} from './event-time.ts'
 import type {JsonObject} from './decode-json.ts'
+import type {FlatMessage} from './flat-reader.ts'
 import type {Line, Series} from '../format/line-protocol.ts'
 import type {Observations} from './observations.ts'
 import {DataError} from '../errors.ts'
 import {encodeFieldKey, encodeLine, encodeSeries} from '../format/line-protocol.ts'
 import {numericText} from '../format/numeric.ts'
-import {decodeJson} from './decode-json.ts'
+import {decodeText, parseRows} from './decode-json.ts'
 import {eventTime} from './event-time.ts'
 import {exampleOf} from './example.ts'
+import {createFlatReader} from './flat-reader.ts'
 import {LABEL_FIELDS, normaliseLabel} from './label.ts'
 import {mapRows} from './map-rows.ts'
 
@@ -40,16 +42,43 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
   const {observations} = options
   const roles = new Map<string, Role>()
   const knownSeries = new Map<string, Series>()
+  const flat = createFlatReader(flatRoles)
 
   return (message) => {
     if (message.value === null) return {filtered: 'tombstone'}
-    return {rows: mapRows(decodeJson(message.value), (row) => pointOf(row, message))}
+    const text = decodeText(message.value)
+    const read = flat.read(text)
+    if (read) return {rows: [pointOfFlat(read, message)]}
+    const rows = parseRows(text)
+    if (rows.length === 1) flat.learn(text, Object.keys(rows[0]!))
+    return {rows: mapRows(rows, (row) => pointOf(row, message))}
   }
 
   function pointOf(row: JsonObject, message: RawMessage): Line {
     const parts: Parts = {fields: '', tags: [], label: undefined, time: undefined, isWrapped: false}
     addValues(row, parts, 0)
     if (parts.isWrapped) refuseContradictions(row, new Map(), 0)
+    return lineOf(parts, message)
+  }
+
+  function pointOfFlat({columns, values}: FlatMessage<Role>, message: RawMessage): Line {
+    const parts: Parts = {fields: '', tags: [], label: undefined, time: undefined, isWrapped: false}
+    for (const [index, role] of columns.entries()) {
+      const text = values[index]!
+      const isString = text.startsWith('"')
+      if (role.kind === 'field' && !isString) addFieldText(role, text, parts)
+      else addValue(role, isString ? text.slice(1, -1) : Number(text), parts)
+    }
+
+    return lineOf(parts, message)
+  }
+
+  function flatRoles(keys: readonly string[]): readonly Role[] | undefined {
+    const found = keys.map((key) => roleOf(key))
+    return found.some(({isTrimmed}) => isTrimmed) ? undefined : found // two names could become one
+  }
+
+  function lineOf(parts: Parts, message: RawMessage): Line {
     if (parts.fields === '') throw new DataError('no fields', 'the record has no numeric value')
     const time = eventTime(parts.time?.value, parts.time?.name, message, options)
     addLabel(parts) // last: it notes what is stored without a label, not what is rejected
@@ -59,24 +88,31 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
   function addValues(row: JsonObject, parts: Parts, depth: number): void {
     let trimmedNames: Set<string> | undefined
     for (const key in row) {
-      const role = roles.get(key) ?? learn(key)
+      const role = roleOf(key)
       if (role.isTrimmed && role.kind !== 'excluded') trimmedNames = refuseTwice(role.name, trimmedNames, row)
       const value = row[key]
-      if (role.kind === 'field') addField(role, value, parts)
-      else if (role.kind === 'tag') addTag(role.name, value, parts)
-      else if (role.kind === 'time' || role.kind === 'label') parts[role.kind] = better({...role, value}, parts[role.kind], parts)
-      else if (role.kind === 'wrapper' && isPlainObject(value) && depth < MAX_WRAPPERS) {
+      if (role.kind === 'wrapper' && isPlainObject(value) && depth < MAX_WRAPPERS) {
         parts.isWrapped = true
         addValues(value, parts, depth + 1)
-      } else if (role.kind === 'wrapper') addField(role, value, parts)
-      else if (role.kind === 'nameless') observations.note('field.skipped', '', {reason: 'its name is empty', example: exampleOf(value)})
+      } else addValue(role, value, parts)
     }
+  }
+
+  function addValue(role: Role, value: unknown, parts: Parts): void {
+    if (role.kind === 'field' || role.kind === 'wrapper') addField(role, value, parts)
+    else if (role.kind === 'tag') addTag(role.name, value, parts)
+    else if (role.kind === 'time' || role.kind === 'label') parts[role.kind] = better({...role, value}, parts[role.kind], parts)
+    else if (role.kind === 'nameless') observations.note('field.skipped', '', {reason: 'its name is empty', example: exampleOf(value)})
   }
 
   function addField(role: Role, value: unknown, parts: Parts): void {
     const text = numericText(value)
     if (text === undefined) observations.note('field.skipped', role.name, {reason: 'not a number', example: exampleOf(value)})
-    else parts.fields += parts.fields === '' ? role.encodedKey + text : `,${role.encodedKey}${text}`
+    else addFieldText(role, text, parts)
+  }
+
+  function addFieldText(role: Role, text: string, parts: Parts): void {
+    parts.fields += parts.fields === '' ? role.encodedKey + text : `,${role.encodedKey}${text}`
   }
 
   /** Of several usual names the first in the list counts; the others are values like any other. */
@@ -90,13 +126,13 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
   /** One name with two values, in the message itself and in a wrapper: the server would keep the last, silently. */
   function refuseContradictions(row: JsonObject, seen: Map<string, unknown>, depth: number): void {
     for (const key in row) {
-      const {kind, name} = roles.get(key) ?? learn(key)
+      const {kind, name} = roleOf(key)
       const value = row[key]
       if (kind === 'wrapper' && isPlainObject(value) && depth < MAX_WRAPPERS) refuseContradictions(value, seen, depth + 1)
       else if (kind !== 'excluded' && kind !== 'nameless') {
-        const known = seen.get(name)
-        if (known === undefined) seen.set(name, value)
-        else if (known !== value) throw new DataError('duplicate key', `"${name}" appears twice, once in "sensors" or "data"`)
+        const first = seen.get(name)
+        if (first === undefined) seen.set(name, value)
+        else if (first !== value) throw new DataError('duplicate key', `"${name}" appears twice, once in "sensors" or "data"`)
       }
     }
   }
@@ -122,7 +158,9 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
   }
 
   /** What a key means depends on its name alone, so it is worked out once. */
-  function learn(key: string): Role {
+  function roleOf(key: string): Role {
+    const learnt = roles.get(key)
+    if (learnt) return learnt
     if (roles.size >= 10_000) roles.clear()
     const name = key.trim()
     const role = {name, isTrimmed: name !== key, rank: 0, encodedKey: '', ...kindOf(name)}

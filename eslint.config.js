@@ -7,7 +7,7 @@ const MAY_IMPORT = {
   core: [],
   format: [],
   runtime: ['core', 'format'],
-  clients: ['core', 'format'],
+  clients: ['core', 'format', 'runtime'],
   transforms: ['core', 'format'],
   sources: ['core', 'clients', 'format'],
   sinks: ['core', 'clients', 'format', 'transforms', 'runtime'],

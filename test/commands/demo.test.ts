@@ -81,7 +81,7 @@ describe('demo', {timeout: 30_000}, () => {
   })
 
   it.each([
-    ['the folder cannot be made', ['--output', 'file/x'], 'cannot make the folder file/x: ENOTDIR'],
+    ['the folder cannot be made', ['--output', 'file/x'], 'cannot make the folder file/x: EEXIST'],
     ['the CSV cannot be written', ['--output', 'taken'], 'writing to taken/sensor_data.csv failed: EISDIR'],
   ])('exits 74 where %s', async (_, args, message) => {
     const cwd = temporaryFolder()

@@ -1,13 +1,13 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {createWriteStream} from 'node:fs'
-import {mkdir} from 'node:fs/promises'
 import {join} from 'node:path'
 import {pipeline} from 'node:stream/promises'
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {JsonResult} from './report.ts'
 import {IoError, UsageError} from '../errors.ts'
 import {sampleLines} from '../jobs/sample-data.ts'
+import {makeFolder} from '../runtime/folder.ts'
 import {formatTable} from './table.ts'
 import {writeSample} from './write-sample.ts'
 
@@ -43,9 +43,12 @@ const TO_LINES = ['kafka-to-influx', '--preset', 'sensors', '--input', '-', '--d
  */
 export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const {folder, rows, name, say, signal} = options
-  await mkdir(folder, {recursive: true}).catch((cause: Error) => {
-    throw new IoError(`cannot make the folder ${folder}: ${cause.message}`, {cause})
-  })
+  try {
+    makeFolder(folder)
+  } catch (cause) {
+    throw new IoError(`cannot make the folder ${folder}: ${(cause as Error).message}`, {cause})
+  }
+
   const [csv, data] = [join(folder, CSV), join(folder, ENGINE)]
   await writeSample(csv, sampleLines('sensors', rows, SEED))
   say(`1  ${csv}: ${rows} synthetic readings of three devices`)

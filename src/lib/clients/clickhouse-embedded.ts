@@ -1,7 +1,7 @@
-import {mkdir} from 'node:fs/promises'
 import {resolve} from 'node:path'
 import type {ClickHouse} from './clickhouse.ts'
 import {IoError, LockedError, UsageError} from '../errors.ts'
+import {makeFolder} from '../runtime/folder.ts'
 import {wrapDriver} from './clickhouse.ts'
 
 /** Without a cap one greedy query takes nine tenths of the machine. */
@@ -15,9 +15,12 @@ const MAX_MEMORY_BYTES = 2_000_000_000
 export async function openEmbeddedClickHouse(folder: string): Promise<ClickHouse> {
   const {chdb, createChdbConnection} = await loadEngine()
   const path = resolve(folder)
-  await mkdir(path, {recursive: true}).catch((cause: Error) => {
-    throw new IoError(`cannot make ${path}: ${cause.message}`, {cause})
-  })
+  try {
+    makeFolder(path)
+  } catch (cause) {
+    throw new IoError(`cannot make ${path}: ${(cause as Error).message}`, {cause})
+  }
+
   const {createClient, ClickHouseLogLevel} = await import('@clickhouse/client')
   const keeper = openSession()
   // The engine's package brings its own copy of the driver's types, which are the same but in name.

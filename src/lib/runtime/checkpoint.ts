@@ -1,8 +1,9 @@
-import {mkdir, open, readFile, rename} from 'node:fs/promises'
+import {open, readFile, rename} from 'node:fs/promises'
 import {createHash} from 'node:crypto'
 import {dirname, join} from 'node:path'
 import type {Checkpoint} from '../core/types.ts'
 import {IoError} from '../errors.ts'
+import {makeFolder} from './folder.ts'
 
 /** What a cursor file holds. */
 interface Saved {
@@ -28,7 +29,7 @@ export function createFileCheckpoint(folder: string): Checkpoint {
     async save(key, cursor) {
       const path = pathOf(key)
       try {
-        await mkdir(dirname(path), {recursive: true, mode: 0o700})
+        makeFolder(dirname(path), 0o700)
         await writeDurably(path, `${JSON.stringify({version: 1, key, cursor} satisfies Saved)}\n`)
       } catch (cause) {
         throw new IoError(`cannot save the cursor in ${path}: ${(cause as Error).message}`, {cause})

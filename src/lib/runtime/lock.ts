@@ -1,7 +1,8 @@
-import {link, mkdir, readFile, rename, rm, writeFile} from 'node:fs/promises'
+import {link, readFile, rename, rm, writeFile} from 'node:fs/promises'
 import {hostname} from 'node:os'
 import {dirname} from 'node:path'
 import {IoError, LockedError} from '../errors.ts'
+import {makeFolder} from './folder.ts'
 
 /** A lock that is held. */
 export interface Lock {
@@ -23,7 +24,7 @@ export async function acquireLock(path: string): Promise<Lock> {
   const mine: Holder = {pid: process.pid, began: (await beginningOf(process.pid)) ?? '', host: hostname()}
   const draft = `${path}.${process.pid}.${Math.trunc(performance.now() * 1000)}`
   try {
-    await mkdir(dirname(path), {recursive: true})
+    makeFolder(dirname(path))
     await writeFile(draft, JSON.stringify(mine), {flag: 'wx', mode: 0o600})
     if (!(await linked(draft, path))) await takeOver(path, draft)
   } catch (cause) {

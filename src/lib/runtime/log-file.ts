@@ -1,6 +1,7 @@
-import {closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync} from 'node:fs'
+import {closeSync, fstatSync, openSync, renameSync, rmSync, writeSync} from 'node:fs'
 import {dirname} from 'node:path'
 import {IoError} from '../errors.ts'
+import {makeFolder} from './folder.ts'
 
 export interface LogFile {
   write(line: string): void
@@ -28,7 +29,7 @@ export function openLogFile(path: string, maxBytes: number, backups: number): Lo
 
   function open() {
     try {
-      mkdirSync(dirname(path), {recursive: true})
+      makeFolder(dirname(path))
       const descriptor = openSync(path, 'a', 0o600)
       return {descriptor, bytes: fstatSync(descriptor).size}
     } catch (cause) {

@@ -1,9 +1,10 @@
 import type {FileHandle} from 'node:fs/promises'
-import {mkdir, open, rename} from 'node:fs/promises'
+import {open, rename} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import type {DeadLetter, Letter, Position, RawMessage} from '../core/types.ts'
 import type {Lock} from '../runtime/lock.ts'
 import {IoError, LockedError, PartialError} from '../errors.ts'
+import {makeFolder} from '../runtime/folder.ts'
 import {toDeadLetterRecord} from './dead-letter-record.ts'
 
 export interface DeadLetterOptions {
@@ -59,7 +60,7 @@ export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetter
   }
 
   async function openFile() {
-    await mkdir(dirname(options.path), {recursive: true})
+    makeFolder(dirname(options.path))
     const own = options.path.replace(/(\.ndjson)?$/, `.${process.pid}.ndjson`)
     for (const path of [options.path, own]) {
       try {

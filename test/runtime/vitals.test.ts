@@ -48,6 +48,19 @@ describe('a run', () => {
     expect(problem()).toContain('stalled: 2 records wait')
   })
 
+  it('is ready when all that it holds was taken away by a rebalance, and stalled by what comes after', () => {
+    const {time, problem, observer, ledger} = run({lag: 0})
+    ledger.unacknowledged = 5
+    observer.released?.(5)
+    time.now += STALL_MILLISECONDS + 1
+    expect(problem()).toBeUndefined()
+    observer.waiting?.()
+    ledger.unacknowledged = 6
+    expect(problem()).toBeUndefined()
+    time.now += STALL_MILLISECONDS + 1
+    expect(problem()).toContain('stalled: 1 records')
+  })
+
   it('is ready when the first record after a quiet hour waits for its batch', () => {
     const {time, problem, observer, ledger} = run({lag: 0})
     observer.settled?.({messages: 1, milliseconds: 3})

@@ -32,6 +32,14 @@ export function brokerSettings(folder: string, controllerPort: number, listeners
   }
 }
 
+/** What it has to be told where the first node is the controller. */
+export const asSecondBroker = (settings: Settings): Settings => ({
+  ...settings,
+  'process.roles': 'broker',
+  'node.id': 2,
+  listeners: settings['advertised.listeners']!,
+})
+
 const SINGLE_NODE: Settings = {
   'offsets.topic.replication.factor': 1,
   'offsets.topic.num.partitions': 1,

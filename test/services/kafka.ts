@@ -8,7 +8,15 @@ import {inFreshFolder} from './fresh-folder.ts'
 import {commandOnPath, notInstalled, servicesFolder} from './installed.ts'
 import {type Certificates, makeCertificates} from './kafka-certificates.ts'
 import {hasBroker} from './kafka-probe.ts'
-import {brokerSettings, type Listener, propertiesText, SCRAM_USERS, securitySettings, type Settings} from './kafka-settings.ts'
+import {
+  asSecondBroker,
+  brokerSettings,
+  type Listener,
+  propertiesText,
+  SCRAM_USERS,
+  securitySettings,
+  type Settings,
+} from './kafka-settings.ts'
 import {type ServerProcess, startServer} from './server-process.ts'
 
 export interface KafkaAddress {
@@ -45,6 +53,30 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
     const settings = brokerSettings(join(folder, 'log'), controllerPort, [{name: 'PLAINTEXT', protocol: 'PLAINTEXT', port}])
     return startBroker(folder, addressOf(port), {...settings, ...options.settings})
   })
+}
+
+/** Two brokers of one cluster, the first of them its controller. */
+export async function startTwoBrokers(): Promise<{addresses: readonly [string, string]; stop(): Promise<void>}> {
+  const [controllerPort, ...ports] = (await freePorts(3)) as [number, number, number]
+  const addresses = ports.map(addressOf) as [string, string]
+  const start = (id: 1 | 2) =>
+    inFreshFolder('kafka', (folder) => {
+      const listener = {name: 'PLAINTEXT', protocol: 'PLAINTEXT', port: ports[id - 1]!} as const
+      const settings = brokerSettings(join(folder, 'log'), controllerPort, [listener])
+      return startBroker(folder, addresses[id - 1]!, id === 1 ? settings : asSecondBroker(settings))
+    })
+  const first = await start(1)
+  const second = await start(2).catch(async (error: unknown) => {
+    await first.stop()
+    throw error
+  })
+  return {
+    addresses,
+    async stop() {
+      await second.stop() // it takes its leave of the other
+      await first.stop()
+    },
+  }
 }
 
 /** The same with listeners for every way to authenticate and encrypt. */

@@ -20,6 +20,7 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
   const reading = AbortSignal.any([runtime.stop, writing]) // a failed write has to end a read that may never return by itself
   const flights: Flight[] = [] // not yet acknowledged, in read order
   const abandoned = new Set<string>() // revoked partitions of which something was not sent
+  let released = 0 // messages that are unacknowledged for good
   let exhausted = false
   let proven = false // has a write succeeded?
   const landed = () => Promise.all(flights.map((flight) => flight.acknowledged))
@@ -41,7 +42,7 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
 
   async function* countedChunks() {
     for await (const chunk of source.read(reading)) {
-      if (ledger.unacknowledged === 0 && chunk.length > 0) pipeline.observer?.waiting?.()
+      if (ledger.unacknowledged === released && chunk.length > 0) pipeline.observer?.waiting?.()
       ledger.read += chunk.length
       ledger.unacknowledged += chunk.length
       yield chunk
@@ -103,10 +104,16 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     } = settlement
     const settled = unsent.size === 0 ? messages : messages.filter((_, index) => !unsent.has(index))
     if (settled.length > 0) await source.ack(settled)
-    if (unsent.size > 0) source.release?.(messages.filter((_, index) => unsent.has(index)))
+    if (unsent.size > 0) release(messages.filter((_, index) => unsent.has(index)))
     record(ledger, settled.length, tallyOf(settlement, sink))
     flights.shift()
     pipeline.observer?.settled?.({messages: settled.length, milliseconds: runtime.clock.now() - begunAt})
+  }
+
+  function release(unsent: readonly Message<I>[]) {
+    source.release?.(unsent)
+    released += unsent.length
+    pipeline.observer?.released?.(unsent.length)
   }
 }
 

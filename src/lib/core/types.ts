@@ -167,8 +167,10 @@ export interface Pipeline<I, O> {
 }
 
 export interface Observer {
-  /** Messages were read while none was unacknowledged: from now on some wait. */
+  /** Messages were read while none was in hand: from now on some wait. */
   waiting?(): void
+  /** Messages of a revoked partition were let go: they stay unacknowledged, and wait here no more. */
+  released?(messages: number): void
   /** A batch is settled and acknowledged. */
   settled?(batch: {readonly messages: number; readonly milliseconds: number}): void
   /** A write failed and will be tried again. */

@@ -3,6 +3,8 @@ import type {Clock, Ledger, Observer} from '../core/types.ts'
 /** How a run is doing: what health and metrics are made of. */
 export interface Vitals {
   readonly ledger: Ledger
+  /** Messages that were read and are still to be settled here: those that a rebalance took away are not. */
+  inHand(): number
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   /** When a batch was last settled. */
@@ -33,8 +35,10 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
   let latencies: number[] = []
   let connectedAt = isConnected() ? clock.now() : undefined
   let receivedAt = 0 // what came first of those that wait
+  let released = 0
   const state = {
     ledger,
+    inHand: () => ledger.unacknowledged - released,
     startedAt: clock.now(),
     settledAt: undefined as number | undefined,
     retries: 0,
@@ -43,7 +47,7 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
     isConnected,
     waitingSince() {
       connectedAt = isConnected() ? (connectedAt ?? clock.now()) : undefined
-      if (ledger.unacknowledged + (lag() ?? 0) === 0) return undefined
+      if (state.inHand() + (lag() ?? 0) === 0) return undefined
       return Math.max(state.settledAt ?? 0, receivedAt, connectedAt ?? state.startedAt)
     },
     takeLatencies() {
@@ -55,6 +59,9 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
   const observer: Observer = {
     waiting() {
       receivedAt = clock.now()
+    },
+    released(messages) {
+      released += messages
     },
     settled({milliseconds}) {
       state.settledAt = clock.now()
@@ -77,6 +84,6 @@ export function notReady(vitals: Vitals, now: number, stallMilliseconds: number)
   const since = vitals.waitingSince()
   if (!vitals.isConnected()) return 'not connected'
   if (since === undefined || now - since <= stallMilliseconds) return undefined
-  const waiting = (vitals.lag() ?? 0) + vitals.ledger.unacknowledged
+  const waiting = (vitals.lag() ?? 0) + vitals.inHand()
   return `stalled: ${waiting} records wait, and none was settled for ${Math.round((now - since) / 1000)} s`
 }

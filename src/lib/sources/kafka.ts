@@ -173,6 +173,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     for (const chunk of chunksOf(batch.records, assignment.name)) {
       const last = chunk.at(-1)!.position.offset
       const next = last === lastOffset ? batch.next : last + 1n
+      if (assignment.revocation.signal.aborted) return
       const isTaken = await handOver({assignment, chunk, next, taken: () => taken(last)}, heartbeat)
       if (!isTaken) return
     }

@@ -18,12 +18,27 @@ export interface MemberGuard {
 
 interface ConsumerGroup {
   readonly assigners: readonly Partial<MemberGuard>[]
-  readonly offsetManager: {
-    nextOffset(topic: string, partition: number): {toString(): string}
-    committedOffsets(): Readonly<Record<string, Readonly<Record<number, string | undefined>>>>
-  }
+  /** Another one after each join. */
+  readonly offsetManager: OffsetManager
+  fetch(broker: number): Promise<readonly FetchedBatch[]>
   joinAndSync(): Promise<void>
   recoverFromOffsetOutOfRange(error: {readonly topic: string; readonly partition: number}): Promise<void>
+}
+
+interface OffsetManager {
+  nextOffset(topic: string, partition: number): {toString(): string}
+  committedOffsets(): Readonly<Record<string, Readonly<Record<number, string | undefined>>>>
+}
+
+interface FetchedBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly fetchedOffset: string
+}
+
+interface Runner {
+  readonly consumerGroup: ConsumerGroup
+  handleBatch(batch: FetchedBatch): Promise<void>
 }
 
 interface Connection {
@@ -89,6 +104,7 @@ export function patchKafkaJs(): void {
   stopIdleTimers()
   announceJoins()
   announceResets()
+  dropStaleFetches()
   rememberFailures()
   forgetClosedSockets()
 }
@@ -139,6 +155,32 @@ function announceResets(): void {
     await recover.call(this, error)
     const isReset = this.offsetManager.committedOffsets()[topic]?.[partition] === undefined // else another replica is asked first
     if (isReset) for (const assigner of this.assigners) await assigner.afterReset?.(partition, from)
+  }
+}
+
+/**
+ * Each broker is asked by a loop of its own. What one of them still has on its way, or in the queue, when another has found a new leader and
+ * joined again, was asked for from an offset of before the join, and is delivered as if it were what comes next: what lies between
+ * is lost.
+ */
+function dropStaleFetches(): void {
+  const {prototype: group} = require('kafkajs/src/consumer/consumerGroup') as {prototype: ConsumerGroup}
+  const {prototype: runner} = require('kafkajs/src/consumer/runner') as {prototype: Runner}
+  const {fetch} = group
+  const {handleBatch} = runner
+  const askedBy = new WeakMap<FetchedBatch, OffsetManager>()
+  group.fetch = async function (this: ConsumerGroup, broker) {
+    const {offsetManager} = this
+    const batches = await fetch.call(this, broker)
+    for (const batch of batches) askedBy.set(batch, offsetManager)
+    return batches
+  }
+
+  runner.handleBatch = async function (this: Runner, batch) {
+    const {offsetManager} = this.consumerGroup
+    const {topic, partition, fetchedOffset} = batch
+    const isNext = askedBy.get(batch) === offsetManager && fetchedOffset === offsetManager.nextOffset(topic, partition).toString()
+    if (isNext) await handleBatch.call(this, batch)
   }
 }
 

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {loadKafkaJs, parseBrokers} from '../../src/lib/clients/kafka/connection.ts'
-import {rememberingKeys} from '../../src/lib/clients/kafka/partitioner.ts'
+import {decidingOnce, rememberingKeys} from '../../src/lib/clients/kafka/partitioner.ts'
 import {UsageError} from '../../src/lib/errors.ts'
 
 describe('brokers', () => {
@@ -51,5 +51,17 @@ describe('the partition of a key', () => {
     for (const key of [null, null, Buffer.from('k'), Buffer.from('k')])
       partitioner({topic: 't', partitionMetadata: partitions(1), message: {key, value: ''}})
     expect(calls).toBe(4)
+  })
+
+  it('is decided once for each message, and noted in it', () => {
+    let calls = 0
+    const partitioner = decidingOnce(() => () => calls++)()
+    const [one, other] = [
+      {value: '', key: null},
+      {value: '', key: null},
+    ]
+    const asked = [one, other, one, other].map((message) => partitioner({topic: 't', partitionMetadata: partitions(4), message}))
+    expect(asked).toEqual([0, 1, 0, 1])
+    expect([one, other]).toMatchObject([{partition: 0}, {partition: 1}])
   })
 })

@@ -22,7 +22,7 @@ describeWithOwn('kafka')('leaders that move between brokers while their topic is
   })
 
   test('let no message be passed over, stored twice, or committed before it is stored', async () => {
-    const topic = await newTopic([1, 2, 2, 2])
+    const topic = await newTopic([[1], [2], [2], [2]])
     for (const partition of [1, 2, 3]) {
       const values = Array.from({length: MESSAGES}, (_, index) => `${partition}/${index} ${'x'.repeat(200)}`)
       for (let from = 0; from < MESSAGES; from += 1000) await cluster.send(topic, values.slice(from, from + 1000), partition)
@@ -44,10 +44,28 @@ describeWithOwn('kafka')('leaders that move between brokers while their topic is
     expect(await cluster.committed(topic, topic)).toEqual([-1, MESSAGES, MESSAGES, MESSAGES])
   })
 
-  /** Where each partition has one replica, on this broker. */
-  async function newTopic(leaders: readonly number[]): Promise<string> {
+  test('fail over when a broker is killed, and lose nothing that was acknowledged or committed', async () => {
+    const topic = await newTopic([
+      [2, 1],
+      [1, 2],
+      [2, 1],
+    ])
+    const load = createLoad({...plainSettings(''), brokers: brokers.addresses}, topic)
+    const [producer, member] = [load.startProducer(), load.startMember()]
+    await member.stores(500)
+    await brokers.second.restart({signal: 'SIGKILL', whileDown: () => member.stores(500)})
+    await member.stores(500)
+    const sent = await producer.stop()
+    await vi.waitFor(() => expect(load.stored.size).toBe(sent.length), {timeout: 30_000})
+    await member.stop()
+    expect(load.faults).toEqual([])
+    const committed = await cluster.committed(topic, topic)
+    expect(committed.reduce((sum, offset) => sum + offset, 0)).toBeGreaterThanOrEqual(sent.length)
+  })
+
+  async function newTopic(replicas: readonly (readonly number[])[]): Promise<string> {
     const topic = `test-${randomUUID()}`
-    const replicaAssignment = leaders.map((leader, partition) => ({partition, replicas: [leader]}))
+    const replicaAssignment = replicas.map((brokers, partition) => ({partition, replicas: [...brokers]}))
     await cluster.admin.createTopics({topics: [{topic, numPartitions: -1, replicationFactor: -1, replicaAssignment}]})
     await vi.waitFor(() => cluster.admin.fetchTopicOffsets(topic), {timeout: 20_000})
     return topic

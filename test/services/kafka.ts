@@ -56,7 +56,11 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
 }
 
 /** Two brokers of one cluster, the first of them its controller. */
-export async function startTwoBrokers(): Promise<{addresses: readonly [string, string]; stop(): Promise<void>}> {
+export async function startTwoBrokers(): Promise<{
+  readonly addresses: readonly [string, string]
+  readonly second: KafkaServer
+  stop(): Promise<void>
+}> {
   const [controllerPort, ...ports] = (await freePorts(3)) as [number, number, number]
   const addresses = ports.map(addressOf) as [string, string]
   const start = (id: 1 | 2) =>
@@ -72,6 +76,7 @@ export async function startTwoBrokers(): Promise<{addresses: readonly [string, s
   })
   return {
     addresses,
+    second,
     async stop() {
       await second.stop() // it takes its leave of the other
       await first.stop()

@@ -25,3 +25,14 @@ export function rememberingKeys(createPartitioner: ICustomPartitioner): ICustomP
     }
   }
 }
+
+/**
+ * Notes in each message where it goes. kafkajs asks again at each of its attempts, and would be given another partition for a message
+ * without a key: one that may have answered already, and is not sent to any more.
+ */
+export function decidingOnce(createPartitioner: ICustomPartitioner): ICustomPartitioner {
+  return () => {
+    const partitionOf = createPartitioner()
+    return (args: PartitionerArgs) => (args.message.partition ??= partitionOf(args))
+  }
+}

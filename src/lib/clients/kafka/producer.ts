@@ -1,10 +1,10 @@
-import type {Kafka, Producer} from 'kafkajs'
+import type {Kafka, Message, Producer} from 'kafkajs'
 import type {Clock, Logger} from '../../core/types.ts'
 import type {KafkaSettings} from './connection.ts'
 import {PartialWriteError, UnavailableError} from '../../errors.ts'
 import {createKafka, loadKafkaJs} from './connection.ts'
 import {innermost, translateKafkaError} from './errors.ts'
-import {rememberingKeys} from './partitioner.ts'
+import {decidingOnce, rememberingKeys} from './partitioner.ts'
 
 export interface OutgoingRecord {
   readonly key: Buffer | string | null
@@ -48,7 +48,7 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
           running = undefined
           throw cause
         })
-        await (await running).send({topic, acks: -1, messages: records.map((record) => ({...record}))})
+        await sendAll(await running, records)
       } catch (error) {
         const cause = innermost(error)
         if (/MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE|INVALID_RECORD/.test(String(cause.type)))
@@ -62,11 +62,26 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
     },
   }
 
+  /**
+   * kafkajs asks no broker twice that has answered. Where another failed, and its partitions have moved there, it reports success
+   * without having sent them: so what no partition has answered for is sent again.
+   */
+  async function sendAll(producer: Producer, records: readonly OutgoingRecord[]): Promise<void> {
+    let messages: Message[] = records.map((record) => ({...record}))
+    while (messages.length > 0) {
+      const answers = await producer.send({topic, acks: -1, messages})
+      const answered = new Set(answers.map(({partition}) => partition))
+      const left = messages.filter(({partition}) => !answered.has(partition!))
+      if (left.length === messages.length) throw new UnavailableError(`${doing}: no partition answered`)
+      messages = left
+    }
+  }
+
   async function start(): Promise<Producer> {
     const {Partitioners} = await loadKafkaJs()
     const kafka = await createKafka(settings, 'few attempts', log)
     await findTopic(kafka)
-    const createPartitioner = rememberingKeys(Partitioners.DefaultPartitioner)
+    const createPartitioner = decidingOnce(rememberingKeys(Partitioners.DefaultPartitioner))
     const producer = kafka.producer({createPartitioner, allowAutoTopicCreation: true})
     await producer.connect()
     if (isClosed) await producer.disconnect()

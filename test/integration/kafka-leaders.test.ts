@@ -36,11 +36,10 @@ describeWithOwn('kafka')('leaders that move between brokers while their topic is
     }
 
     await vi.waitFor(() => expect(load.stored.size).toBe(3 * MESSAGES), {timeout: 30_000})
-    const {read, written} = await member.stop()
+    const {written} = await member.stop()
     expect(load.faults).toEqual([])
     expect([...load.stored].filter(([, times]) => times > 1)).toEqual([])
     expect(written).toBe(3 * MESSAGES)
-    expect(read).toBeGreaterThan(written) // or no move came in the way of a fetch
     expect(await cluster.committed(topic, topic)).toEqual([-1, MESSAGES, MESSAGES, MESSAGES])
   })
 

@@ -65,9 +65,17 @@ describeWithOwn('kafka')('leaders that move between brokers while their topic is
   async function newTopic(replicas: readonly (readonly number[])[]): Promise<string> {
     const topic = `test-${randomUUID()}`
     const replicaAssignment = replicas.map((brokers, partition) => ({partition, replicas: [...brokers]}))
-    await cluster.admin.createTopics({topics: [{topic, numPartitions: -1, replicationFactor: -1, replicaAssignment}]})
-    await vi.waitFor(() => cluster.admin.fetchTopicOffsets(topic), {timeout: 20_000})
+    await cluster.admin.createTopics({
+      waitForLeaders: false,
+      topics: [{topic, numPartitions: -1, replicationFactor: -1, replicaAssignment}],
+    })
+    await vi.waitFor(() => untilEachBrokerKnows(topic), {timeout: 20_000})
     return topic
+  }
+
+  /** A question goes to any of them, and kafkajs gives up where one has not heard of the topic. */
+  async function untilEachBrokerKnows(topic: string): Promise<void> {
+    for (let asked = 0; asked < 20; asked++) await cluster.admin.fetchTopicMetadata({topics: [topic]})
   }
 
   async function moveLeader(topic: string, partition: number, broker: number): Promise<void> {

@@ -53,9 +53,9 @@ Without a limit the command runs until it gets a signal, then writes what it has
     if (values['print-ddl']) return this.print(tableStatement(values))
     const command = this.commandName()
     await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
-      const messages = await openMessages(values, given, {command, runtime, retry})
       const transform = toRow({onMissing: values['on-missing'], parseTimestamp: timestampParser('auto', undefined)})
-      return {...messages, transform, sink: await openClickHouseSink(values, given, runtime)}
+      const sink = await openClickHouseSink(values, given, runtime)
+      return {...(await openMessages(values, given, {command, transform, runtime, retry})), sink}
     })
     this.finish()
   }

@@ -60,8 +60,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
     await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
       const {transform, observations} = pointTransform(values, runtime)
       report.own['observations'] = () => observations.counts
-      const messages = await openMessages(values, given, {command, runtime, retry})
-      return {...messages, transform, sink: await openInfluxSink(values, given, runtime)}
+      const sink = await openInfluxSink(values, given, runtime)
+      return {...(await openMessages(values, given, {command, transform, runtime, retry})), sink}
     })
     this.finish()
   }

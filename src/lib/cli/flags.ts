@@ -284,8 +284,8 @@ export const healthFlags = {
 } as const
 
 export const inputFlag = {
-  input: valueFlag(oneOf(['kafka', '-']), {
-    summary: 'kafka, or - for NDJSON from standard input',
+  input: valueFlag(inputPlace, {
+    summary: 'kafka, - for NDJSON from standard input, or letters:FILE for dead letters',
     fallback: 'kafka',
     value: 'WHERE',
   }),
@@ -300,6 +300,12 @@ export function topicName(given: string): string {
   if (!/^[\w.-]{1,249}$/.test(given) || /^\.{1,2}$/.test(given))
     throw new UsageError('expected a topic: up to 249 letters, digits, dots, hyphens and underscores')
   return given
+}
+
+function inputPlace(given: string): string {
+  if (/^letters:./.test(given)) return given
+  if (given === 'kafka' || given === '-') return given
+  throw new UsageError('expected kafka, - or letters:FILE')
 }
 
 function deadLetter(given: string): string {

@@ -1,9 +1,10 @@
-import type {RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
+import type {RawMessage, RetryPolicy, Runtime, Source, Transform} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, deliveryFlags, dryRunFlag, inputFlag, kafkaFlags, limitFlags, topicFlag} from './flags.ts'
 import type {StreamPlan} from './stream.ts'
 import {UnavailableError, UsageError} from '../errors.ts'
+import {acquireLock} from '../runtime/lock.ts'
 import {limited} from '../sources/limited.ts'
 import {createNdjsonSource} from '../sources/ndjson.ts'
 import {kafkaSettings} from './connections.ts'
@@ -36,25 +37,28 @@ export const isEndlessInput = (values: MessageValues) =>
   values.input === 'kafka' && !values['until-end'] && values['max-messages'] === undefined && values['max-time'] === undefined
 
 /** All of a plan that messages have in common, whatever they become. */
-export type MessagePlan = Omit<StreamPlan<RawMessage, never>, 'transform' | 'sink'>
+export type MessagePlan<O> = Omit<StreamPlan<RawMessage, O>, 'sink'>
 
-export interface Reading {
+export interface Reading<O> {
   readonly command: string
+  readonly transform: Transform<RawMessage, O>
   readonly runtime: Runtime
   readonly retry: RetryPolicy
 }
 
-export async function openMessages(
+export async function openMessages<O>(
   values: MessageValues,
   given: ReadonlyMap<string, Given>,
-  {command, runtime, retry}: Reading,
-): Promise<MessagePlan> {
+  {command, transform, runtime, retry}: Reading<O>,
+): Promise<MessagePlan<O>> {
+  if (values.input.startsWith(LETTERS)) return openLetters(values, {command, transform, runtime})
   const isTopic = values.input === 'kafka'
   const messages = isTopic ? await openTopic(values, given, runtime, retry) : openInput(values, given, runtime)
   const {source} = messages
   const raw = (value: unknown) => value as RawMessage
   return {
     ...messages,
+    transform,
     ...(await openDeadLetters(values, given, {command, source, raw, isDryRun: values['dry-run']}, runtime)),
     batch: batchLimits(values),
     leftover: (count) => (count === 0 ? '' : isTopic ? leftInTopic(count) : `${count} records were not written`),
@@ -63,7 +67,25 @@ export async function openMessages(
 
 const leftInTopic = (count: number) => `${count} records left unacknowledged, they will be read again`
 
-type Opened = Pick<MessagePlan, 'source' | 'lag' | 'isConnected'>
+/** Letters that are rejected again stay in their file. */
+async function openLetters<O>(values: MessageValues, {command, transform, runtime}: Omit<Reading<O>, 'retry'>): Promise<MessagePlan<O>> {
+  const {openReplay} = await import('../jobs/replay-letters.ts')
+  const path = values.input.slice(LETTERS.length)
+  const now = () => runtime.clock.now()
+  const {source, deadLetter, only} = await openReplay({path, command, keepsAll: values['dry-run'], now, acquireLock})
+  return {
+    source: limited(source, limitsOf(values), runtime.clock),
+    transform: only(transform),
+    deadLetter,
+    deadLettersAt: () => path,
+    batch: batchLimits(values),
+    leftover: (count) => (count === 0 ? '' : `${count} letters were not written, they are still in ${path}`),
+  }
+}
+
+const LETTERS = 'letters:'
+
+type Opened = Pick<MessagePlan<never>, 'source' | 'lag' | 'isConnected'>
 
 function openInput(values: MessageValues, given: ReadonlyMap<string, Given>, {clock}: Runtime): Opened {
   if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')

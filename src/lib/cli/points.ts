@@ -70,8 +70,8 @@ export function pointTransform(
   const {preset, timezone: zone} = values
   if (preset === 'flat' && values['timestamp-field'] === undefined)
     throw new UsageError('--preset flat needs --timestamp-field', {suggestion: '--timestamp-field ts'})
-  if (values['on-bad-timestamp'] === 'broker' && values.input === '-')
-    throw new UsageError('--on-bad-timestamp broker needs messages from a broker, not --input -')
+  if (values['on-bad-timestamp'] === 'broker' && values.input !== 'kafka')
+    throw new UsageError('--on-bad-timestamp broker needs messages from a broker')
 
   const observations = createObservations(log.warn)
   const named = values['timestamp-field'] === 'auto' ? undefined : values['timestamp-field']

@@ -47,6 +47,33 @@ export function toDeadLetterRecord({index, error}: Letter, {command, time, descr
   }
 }
 
+/** Undefined where the line is no letter. */
+export function parseDeadLetterRecord(line: string): DeadLetterRecord | undefined {
+  try {
+    const record = JSON.parse(line) as DeadLetterRecord
+    return typeof record.topic === 'string' && /^\d+$/.test(record.offset) && typeof record.reason.code === 'string' ? record : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The message as it was read; when the broker got it is not kept. */
+export function toRawMessage({key, headers, value, valueBase64}: DeadLetterRecord): RawMessage {
+  const bytes = valueBase64 === undefined ? (value ?? null) : Buffer.from(valueBase64, 'base64')
+  const entries = Object.entries(headers).map(([name, given]) => [
+    name,
+    Array.isArray(given) ? given.map(headerOf) : headerOf(given as string | null),
+  ])
+  return {
+    value: typeof bytes === 'string' ? Buffer.from(bytes) : bytes,
+    key: key === null ? null : Buffer.from(key),
+    headers: Object.fromEntries(entries) as RawMessage['headers'],
+    timestamp: undefined,
+  }
+}
+
+const headerOf = (text: string | null) => text ?? undefined
+
 function valueOf(value: Buffer | null): Pick<DeadLetterRecord, 'value' | 'valueBase64'> {
   if (value === null) return {value: null}
   return isUtf8(value) ? {value: value.toString()} : {valueBase64: value.toString('base64')}

@@ -1,0 +1,136 @@
+import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {tmpdir} from 'node:os'
+import {join} from 'node:path'
+import {describe, expect, it, onTestFinished} from 'vitest'
+import type {Message, RawMessage} from '../../src/lib/core/types.ts'
+import {DataError, IoError, LockedError} from '../../src/lib/errors.ts'
+import {openReplay} from '../../src/lib/jobs/replay-letters.ts'
+import {acquireLock} from '../../src/lib/runtime/lock.ts'
+
+const NOW = Date.UTC(2026, 0, 2)
+const never = new AbortController().signal
+
+/** A line of a dead letter file. */
+const letter = (offset: number, own: object = {}) =>
+  JSON.stringify({
+    time: '2026-01-01T00:00:00.000Z',
+    command: 'kafka-to-influx',
+    topic: 't',
+    partition: 0,
+    offset: String(offset),
+    index: null,
+    reason: {code: 'bad timestamp', message: 'no such day'},
+    key: null,
+    headers: {},
+    value: `v${offset}`,
+    ...own,
+  })
+
+function fileOf(...lines: readonly string[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'ucs-letters-'))
+  onTestFinished(() => rmSync(folder, {recursive: true}))
+  const path = join(folder, 'letters.ndjson')
+  writeFileSync(path, lines.map((line) => `${line}\n`).join(''))
+  return path
+}
+
+const linesOf = (path: string) => readFileSync(path, 'utf8').split('\n').slice(0, -1)
+const open = (path: string, own = {}) =>
+  openReplay({path, command: 'kafka-to-influx', keepsAll: false, now: () => NOW, acquireLock, ...own})
+
+async function messagesOf({source}: Awaited<ReturnType<typeof openReplay>>): Promise<readonly Message<RawMessage>[]> {
+  const messages: Message<RawMessage>[] = []
+  for await (const chunk of source.read(never)) messages.push(...chunk)
+  return messages
+}
+
+/** Settles every letter, those with these offsets as rejected again. */
+async function replay(path: string, {again = [] as readonly number[], own = {}} = {}): Promise<void> {
+  const opened = await open(path, own)
+  const messages = await messagesOf(opened)
+  const rejected = messages.filter(({position}) => again.includes(Number(position.offset)))
+  await opened.deadLetter.put(rejected.map((message) => ({message, error: new DataError('no fields', 'it has no number')})))
+  await opened.source.ack(messages)
+  await opened.deadLetter.close()
+}
+
+describe('letters that are replayed', () => {
+  it('are messages as they were read, at the positions that they had', async () => {
+    const headers = {trace: 'x1', many: ['a', null], none: null}
+    const opened = await open(
+      fileOf(letter(7, {key: 'k', headers}), letter(8, {value: undefined, valueBase64: '//4='}), letter(9, {value: null})),
+    )
+    const messages = await messagesOf(opened)
+    expect(messages.map(({position}) => opened.source.describe(position))).toEqual(['t/0/7', 't/0/8', 't/0/9'])
+    expect(messages.map(({value}) => value.value)).toEqual([Buffer.from('v7'), Buffer.from([0xff, 0xfe]), null])
+    expect(messages[0]!.value).toMatchObject({key: Buffer.from('k'), headers: {trace: 'x1', many: ['a', undefined], none: undefined}})
+  })
+
+  it('come once, however often they were written', async () => {
+    const opened = await open(fileOf(letter(1), letter(2), letter(1), letter(1, {index: 0}), letter(1, {partition: 1})))
+    const places = (await messagesOf(opened)).map(({position}) => opened.source.describe(position))
+    expect(places).toEqual(['t/0/1', 't/0/2', 't/0/1', 't/1/1'])
+  })
+
+  it('make only the row that they are about', async () => {
+    const opened = await open(fileOf(letter(1), letter(2, {index: 1}), letter(3, {index: 5})))
+    const transform = opened.only(() => ({rows: ['a', 'b', 'c']}))
+    const messages = await messagesOf(opened)
+    expect(messages.map(({value, position}) => transform(value, position))).toEqual([{rows: ['a', 'b', 'c']}, {rows: ['b']}, {rows: []}])
+  })
+})
+
+describe('the file of letters', () => {
+  it('is gone when all of them succeeded, and nothing of the replay is left', async () => {
+    const path = fileOf(letter(1), letter(2))
+    await replay(path)
+    expect(readdirSync(join(path, '..'))).toEqual([])
+  })
+
+  it('keeps those that were rejected again, with the new reason and time, once each, readable by its owner only', async () => {
+    const path = fileOf(letter(1), letter(2), letter(2), letter(3))
+    await replay(path, {again: [2]})
+    const reason = {code: 'no fields', message: 'it has no number'}
+    expect(linesOf(path)).toEqual([letter(2, {time: '2026-01-02T00:00:00.000Z', reason})])
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+  })
+
+  it('keeps to the letter what was not settled, what belongs to another command, and what is no letter', async () => {
+    const half = letter(9).slice(0, 50)
+    const path = fileOf(letter(1), letter(2), letter(3, {command: 'produce'}), half)
+    const opened = await open(path)
+    const [first] = await messagesOf(opened)
+    await opened.source.ack([first!])
+    await opened.deadLetter.close()
+    expect(linesOf(path)).toEqual([letter(2), letter(3, {command: 'produce'}), half])
+  })
+
+  it.each([
+    ['nothing was settled', {}, async () => {}],
+    ['it was a dry run', {keepsAll: true}, replay],
+  ])('is left as it is when %s', async (_, own, run) => {
+    const path = fileOf(letter(1), letter(1))
+    if (run === replay) await replay(path, {own})
+    else await (await open(path, own)).deadLetter.close()
+    expect(linesOf(path)).toEqual([letter(1), letter(1)])
+    expect(readdirSync(join(path, '..'))).toEqual(['letters.ndjson'])
+  })
+
+  it('is held under its lock until the end', async () => {
+    const path = fileOf(letter(1))
+    const opened = await open(path)
+    await expect(open(path)).rejects.toThrow(LockedError)
+    await opened.deadLetter.close()
+    await (await open(path)).deadLetter.close()
+  })
+
+  it('is left as it is when what remains cannot be written', async () => {
+    const path = fileOf(letter(1), letter(2))
+    const opened = await open(path)
+    const [first] = await messagesOf(opened)
+    await opened.source.ack([first!])
+    rmSync(path) // as if the disk had failed
+    await expect(opened.deadLetter.close()).rejects.toThrow(IoError)
+    expect(readdirSync(join(path, '..'))).toEqual([])
+  })
+})

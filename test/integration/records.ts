@@ -2,8 +2,8 @@ import {randomUUID} from 'node:crypto'
 import {once} from 'node:events'
 import {connect} from 'node:net'
 import type {Admin, IHeaders, KafkaMessage, Producer} from 'kafkajs'
-import {vi} from 'vitest'
 import {loadKafkaJs} from '../../src/lib/clients/kafka/connection.ts'
+import {until} from '../services/until.ts'
 
 /** What a test puts into topics of its own, and asks the broker about. */
 export interface Records {
@@ -63,7 +63,7 @@ export async function connectRecords(address: string): Promise<Records> {
       const topic = `test-${randomUUID()}`
       const configEntries = Object.entries(settings).map(([name, value]) => ({name, value}))
       await creator.createTopics({waitForLeaders: false, topics: [{topic, numPartitions: partitions, configEntries}]})
-      await vi.waitFor(() => creator.fetchTopicOffsets(topic), {timeout: 20_000})
+      await until(() => creator.fetchTopicOffsets(topic), 20_000)
       made.push(topic)
       if (values.length > 0) await send(topic, values)
       return topic

@@ -1,0 +1,71 @@
+import {type ChildProcess, spawn} from 'node:child_process'
+import {once} from 'node:events'
+import {fileURLToPath} from 'node:url'
+import type {JsonResult} from '../../src/lib/cli/report.ts'
+
+const PROGRAM = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+const BROKEN = fileURLToPath(new URL('ack-before-write.mjs', import.meta.url))
+
+export interface ConsumerOptions {
+  readonly args: readonly string[]
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  /** Proves that the suite sees a loss. */
+  readonly acksBeforeWrite: boolean
+}
+
+/** Processes of `ucs` that are started again whenever they end, as a supervisor does. */
+export interface Consumers {
+  add(): void
+  /** SIGKILL to one of them. */
+  kill(index: number): void
+  /** Ends them all as an operator would. Resolves with what each run that could speak has said at its end. */
+  stop(): Promise<readonly JsonResult[]>
+  /** How the runs have ended so far: exit codes, and null for those that were killed. */
+  readonly exits: readonly (number | null)[]
+}
+
+const RESTART_MILLISECONDS = 200
+
+export function startConsumers({args, env, cwd, acksBeforeWrite}: ConsumerOptions): Consumers {
+  const running = new Set<ChildProcess>()
+  const supervised: Promise<void>[] = []
+  const results: JsonResult[] = []
+  const exits: (number | null)[] = []
+  let isOver = false
+
+  return {
+    exits,
+    add: () => void supervised.push(supervise()),
+    kill(index) {
+      const children = [...running]
+      children[index % children.length]?.kill('SIGKILL')
+    },
+    async stop() {
+      isOver = true
+      for (const child of running) child.kill('SIGTERM')
+      await Promise.all(supervised)
+      return results
+    },
+  }
+
+  async function supervise(): Promise<void> {
+    while (!isOver) {
+      await runOnce()
+      if (!isOver) await new Promise((resolve) => setTimeout(resolve, RESTART_MILLISECONDS))
+    }
+  }
+
+  async function runOnce(): Promise<void> {
+    const preload = acksBeforeWrite ? ['--import', BROKEN] : []
+    const environment = {PATH: process.env['PATH'], HOME: cwd, ...env}
+    const child = spawn(process.execPath, [...preload, PROGRAM, ...args], {cwd, env: environment, stdio: ['ignore', 'pipe', 'ignore']})
+    running.add(child)
+    let stdout = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    const [code] = (await once(child, 'close')) as [number | null]
+    running.delete(child)
+    exits.push(code)
+    if (stdout !== '') results.push(JSON.parse(stdout) as JsonResult)
+  }
+}

@@ -79,6 +79,24 @@ describe('a file of dead letters', () => {
 })
 
 describe('putting a letter', () => {
+  it('while others are being put opens the file once, and waits for its turn', async () => {
+    const {file, folder, path} = inFolder()
+    await Promise.all([file.put([letter(1)]), file.put([letter(2)]), file.put([letter(3)])])
+    expect(offsetsIn(path)).toEqual(['1', '2', '3'])
+    await file.close()
+    expect(readdirSync(folder)).toEqual(['test.ndjson'])
+  })
+
+  it('that fails spoils none that is put at the same time', async () => {
+    const {file, path} = inFolder()
+    await file.put([letter(1)])
+    const {sync} = await spyOnFiles()
+    sync.mockRejectedValueOnce(new Error('ENOSPC'))
+    const puts = await Promise.allSettled([file.put([letter(2)]), file.put([letter(3)])])
+    expect(puts.map(({status}) => status)).toEqual(['rejected', 'fulfilled'])
+    expect(offsetsIn(path)).toEqual(['1', '3'])
+  })
+
   it('resolves when the disk has it, and not before', async () => {
     const {file, path} = inFolder()
     await file.put([letter(1)])

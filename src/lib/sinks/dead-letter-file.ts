@@ -35,28 +35,36 @@ export interface DeadLetterFile extends DeadLetter {
  */
 export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetterFile {
   let held: {file: FileHandle; lock: Lock; path: string; bytes: number} | undefined
+  let written: Promise<void> = Promise.resolve()
 
   return {
     path: () => held?.path,
-    async put(letters) {
-      const text = letters.map((letter) => `${JSON.stringify(recordOf(letter, options))}\n`).join('')
-      try {
-        held ??= await openFile()
-        const bytes = Buffer.from(text)
-        if (held.bytes > 0 && held.bytes + bytes.length > options.maxBytes) held = await rotate(held)
-        await append(held, bytes)
-      } catch (cause) {
-        if (cause instanceof IoError) throw cause
-        throw new IoError(`writing dead letters to ${held?.path ?? options.path} failed: ${(cause as Error).message}`, {
-          cause,
-          suggestion: 'Make room or name another file with --dead-letter; the records are read again',
-        })
-      }
+    put(letters) {
+      const writing = written.then(() => write(letters)) // batches in flight put at the same time: one opens the file, none cuts off another's
+      written = writing.catch(() => {})
+      return writing
     },
     async close() {
+      await written
       await held?.file.close()
       await held?.lock.release()
     },
+  }
+
+  async function write(letters: readonly Letter[]): Promise<void> {
+    const text = letters.map((letter) => `${JSON.stringify(recordOf(letter, options))}\n`).join('')
+    try {
+      held ??= await openFile()
+      const bytes = Buffer.from(text)
+      if (held.bytes > 0 && held.bytes + bytes.length > options.maxBytes) held = await rotate(held)
+      await append(held, bytes)
+    } catch (cause) {
+      if (cause instanceof IoError) throw cause
+      throw new IoError(`writing dead letters to ${held?.path ?? options.path} failed: ${(cause as Error).message}`, {
+        cause,
+        suggestion: 'Make room or name another file with --dead-letter; the records are read again',
+      })
+    }
   }
 
   async function openFile() {

@@ -17,8 +17,8 @@ export interface ConsumerOptions {
 /** Processes of `ucs` that are started again whenever they end, as a supervisor does. */
 export interface Consumers {
   add(): void
-  /** SIGKILL to one of them. */
-  kill(index: number): void
+  /** SIGKILL to one of them. Resolves with what it was called in its group, if it had joined. */
+  kill(index: number): Promise<string | undefined>
   /** Ends them all as an operator would. Resolves with what each run that could speak has said at its end. */
   stop(): Promise<readonly JsonResult[]>
   /** How the runs have ended so far: exit codes, and null for those that were killed. */
@@ -28,7 +28,7 @@ export interface Consumers {
 const RESTART_MILLISECONDS = 200
 
 export function startConsumers({args, env, cwd, acksBeforeWrite}: ConsumerOptions): Consumers {
-  const running = new Set<ChildProcess>()
+  const running = new Map<ChildProcess, {memberId: string | undefined}>()
   const supervised: Promise<void>[] = []
   const results: JsonResult[] = []
   const exits: (number | null)[] = []
@@ -37,13 +37,18 @@ export function startConsumers({args, env, cwd, acksBeforeWrite}: ConsumerOption
   return {
     exits,
     add: () => void supervised.push(supervise()),
-    kill(index) {
+    async kill(index) {
       const children = [...running]
-      children[index % children.length]?.kill('SIGKILL')
+      const chosen = children[index % children.length]
+      if (!chosen) return undefined
+      const [child, member] = chosen
+      child.kill('SIGKILL')
+      await once(child, 'close')
+      return member.memberId
     },
     async stop() {
       isOver = true
-      for (const child of running) child.kill('SIGTERM')
+      for (const child of running.keys()) child.kill('SIGTERM')
       await Promise.all(supervised)
       return results
     },
@@ -59,8 +64,12 @@ export function startConsumers({args, env, cwd, acksBeforeWrite}: ConsumerOption
   async function runOnce(): Promise<void> {
     const preload = acksBeforeWrite ? ['--import', BROKEN] : []
     const environment = {PATH: process.env['PATH'], HOME: cwd, ...env}
-    const child = spawn(process.execPath, [...preload, PROGRAM, ...args], {cwd, env: environment, stdio: ['ignore', 'pipe', 'ignore']})
-    running.add(child)
+    const child = spawn(process.execPath, [...preload, PROGRAM, ...args], {cwd, env: environment, stdio: ['ignore', 'pipe', 'pipe']})
+    const member = {memberId: undefined as string | undefined}
+    running.set(child, member)
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      member.memberId = /"memberId":"([^"]+)"/.exec(text)?.[1] ?? member.memberId
+    })
     let stdout = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
     const [code] = (await once(child, 'close')) as [number | null]

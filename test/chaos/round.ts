@@ -10,6 +10,8 @@ import {systemClock} from '../../src/lib/runtime/clock.ts'
 import {silentLogger} from '../fakes/logger.ts'
 import {plainSettings} from '../integration/kafka-member.ts'
 import {removeFolder} from '../services/fresh-folder.ts'
+import type {ServerProcess} from '../services/server-process.ts'
+import {until} from '../services/until.ts'
 import {startConsumers} from './consumers.ts'
 import type {Act, Plan} from './plan.ts'
 import type {World} from './world.ts'
@@ -48,6 +50,11 @@ export async function runRound(world: World, plan: Plan, name: string, acksBefor
   if (bucket) await world.writeLine(name, `chaos conflicting=1i ${FIRST}000000`)
   const consumers = startConsumers({...commandFor(world, plan, {topic, name, tokenFile}), cwd, acksBeforeWrite})
   const pending: Promise<void>[] = []
+  /** The group would wait for it until its session is over. */
+  const bury = async (member: string | undefined) => {
+    if (member) await patiently(() => world.records.bury(topic, [member]))
+  }
+
   try {
     for (let count = 0; count < plan.consumers; count++) consumers.add()
     const sending = sendNumbers(world.kafka.address, topic)
@@ -76,26 +83,37 @@ export async function runRound(world: World, plan: Plan, name: string, acksBefor
         await sleep(milliseconds)
         return world.proxies[plan.target].setFault(undefined)
       case 'kill a consumer':
-        consumers.kill(index)
-        await world.records.bury(topic).catch(() => {}) // the others of the group join anew
-        return
+        return bury(await consumers.kill(index))
       case 'add a consumer':
         return consumers.add()
       case 'kill the broker':
-        return world.kafka.restart({signal: 'SIGKILL', whileDown: () => sleep(milliseconds)})
       case 'kill the server':
-        return world.influx.restart({signal: 'SIGKILL', whileDown: () => sleep(milliseconds)})
+        return crash(act.kind === 'kill the broker' ? world.kafka : world.influx, milliseconds)
       case 'fill the disk':
         return fillDisk(join(cwd, 'dead-letters'), milliseconds)
       case 'revoke the token': {
-        const next = await bucket!.newToken()
-        await token!.revoke()
+        const next = await patiently(() => bucket!.newToken())
+        await patiently(() => token!.revoke())
         await sleep(milliseconds)
         await writeFile(tokenFile, next.token)
         token = next
       }
     }
   }
+}
+
+/** What an act needs may be down by another. */
+const patiently = <T>(work: () => Promise<T>) => until(work, 30_000)
+
+const crashes = new WeakMap<ServerProcess, Promise<void>>()
+
+/** One crash of a server after the other. */
+function crash(server: ServerProcess, milliseconds: number): Promise<void> {
+  const crashed = (crashes.get(server) ?? Promise.resolve()).then(() =>
+    server.restart({signal: 'SIGKILL', whileDown: () => sleep(milliseconds)}),
+  )
+  crashes.set(server, crashed)
+  return crashed
 }
 
 /** The folder for dead letters is one in which every file is always full, for a while. */
@@ -121,6 +139,7 @@ function commandFor(world: World, plan: Plan, {topic, name, tokenFile}: {topic: 
     '--shutdown-timeout',
     '60s',
     '--json',
+    ...['--log-level', 'debug', '--log-format', 'json'], // it tells what the member is called
   ]
   const influx = [
     'kafka-to-influx',

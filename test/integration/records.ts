@@ -16,8 +16,8 @@ export interface Records {
   count(topic: string): Promise<number>
   /** How far a group has committed, by partition; -1 where it has not. */
   committed(topic: string, group: string): Promise<readonly number[]>
-  /** Removes the members of a group that were killed, as the broker does when their session of 30 s is over. */
-  bury(group: string): Promise<void>
+  /** Removes members of a group that were killed, as the broker does when their session of 30 s is over; all of them if none is named. */
+  bury(group: string, members?: readonly string[]): Promise<void>
   close(): Promise<void>
 }
 
@@ -93,9 +93,10 @@ export async function connectRecords(address: string): Promise<Records> {
       const [found] = await admin.fetchOffsets({groupId: group, topics: [topic]})
       return (found?.partitions ?? []).sort((a, b) => a.partition - b.partition).map(({offset}) => Number(offset))
     },
-    async bury(group) {
+    async bury(group, members) {
       const {groups} = await admin.describeGroups([group])
-      for (const {memberId} of groups[0]?.members ?? []) await leaveGroup(address, group, memberId)
+      const known = groups[0]?.members.map(({memberId}) => memberId) ?? []
+      for (const member of known) if (!members || members.includes(member)) await leaveGroup(address, group, member)
     },
     async close() {
       if (made.length > 0) await admin.deleteTopics({topics: made}) // the broker may be somebody's own

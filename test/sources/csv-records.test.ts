@@ -100,6 +100,14 @@ describe('rows', () => {
     expect(messages[1]!.value.problem).toContain('Quote')
   })
 
+  it('that are not UTF-8 have no fields, but say so, and keep their bytes', async () => {
+    const latin = Buffer.concat([Buffer.from('ts,device\n1,d'), Buffer.from([0xe9]), Buffer.from('\n2,d\u00e9\uFFFD\n')])
+    const messages = await messagesOf(csvSource(streamInPieces([latin])))
+    expect(messages.map(({value}) => value.problem)).toEqual(['it is not UTF-8', undefined])
+    expect(messages[0]!.value.text).toEqual(latin.subarray(10, 14))
+    expect(messages[1]!.value.fields).toEqual(['2', 'd\u00e9\uFFFD'])
+  })
+
   it('with a quote left open before 64 MB: an error that says where, without copying all of it at each piece', async () => {
     const copies = vi.spyOn(Buffer, 'concat')
     let bytes = 0

@@ -1,3 +1,4 @@
+import {isUtf8} from 'node:buffer'
 import type {FileHandle} from 'node:fs/promises'
 import type {Readable} from 'node:stream'
 import {addAbortSignal} from 'node:stream'
@@ -167,7 +168,9 @@ function cut(bytes: Buffer, offset: number, {delimiter}: Dialect, length?: numbe
 
 export function parseRecord(text: Buffer, delimiter: string): CsvRecord {
   try {
-    return {text, fields: splitPlain(text.toString(), delimiter) ?? parseOdd(text, delimiter), problem: undefined}
+    const decoded = text.toString()
+    if (decoded.includes('\uFFFD') && !isUtf8(text)) return {text, fields: [], problem: 'it is not UTF-8'}
+    return {text, fields: splitPlain(decoded, delimiter) ?? parseOdd(text, delimiter), problem: undefined}
   } catch (error) {
     return {text, fields: [], problem: (error as Error).message}
   }

@@ -104,7 +104,7 @@ describeWith(
       })
       expect(json()['observations']).toEqual({
         'field.skipped': {FIT101: 1, P101: 2},
-        'label.unknown': {maybe: 1},
+        'label.unknown': {Normal_Attack: 1},
         'label.missing': {'': 1},
       })
       expect(committed).toEqual([21])

@@ -305,18 +305,18 @@ describe('the label', () => {
     expect(counts).toEqual({})
   })
 
-  it.each<[what: string, value: unknown, name: string]>([
+  it.each<[what: string, value: unknown, example: string]>([
     ['a word', 'Under Maintenance', 'Under Maintenance'],
     ['a number', 2, '2'],
     ['empty text', '', 'empty text'],
     ['null', null, 'null'],
     ['an object', {toString: null}, 'an object'],
     ['long text', 'x'.repeat(1000), `${'x'.repeat(40)}…`],
-  ])('is never guessed: with %s there is no tag, which is counted and warned of once', (_, value, name) => {
+  ])('is never guessed: with %s there is no tag, which is counted and warned of once', (_, value, example) => {
     const {linesOf, counts, events} = points()
     for (let turn = 0; turn < 2; turn++) expect(linesOf({ts: 1, f: 1, Label: value})).toEqual(['swat f=1 1000000000'])
-    expect(counts).toEqual({'label.unknown': {[name]: 2}})
-    expect(events).toEqual([['warn', 'label.unknown', {name, field: 'Label', stored: 'without the tag status'}]])
+    expect(counts).toEqual({'label.unknown': {Label: 2}})
+    expect(events).toEqual([['warn', 'label.unknown', {name: 'Label', example, stored: 'without the tag status'}]])
   })
 
   it('is a value like any other where messages have no labels', () => {

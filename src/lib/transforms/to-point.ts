@@ -141,7 +141,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     if (options.labelField === undefined) return
     const status = label && normaliseLabel(label.value)
     if (status) tags.push(['status', status])
-    else if (label) observations.note('label.unknown', exampleOf(label.value), {field: label.name, stored: 'without the tag status'})
+    else if (label) observations.note('label.unknown', label.name, {example: exampleOf(label.value), stored: 'without the tag status'})
     else observations.note('label.missing', '', {looked: options.labelField, stored: 'without the tag status'})
   }
 

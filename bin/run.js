@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
 // Old Nodes read this file before anything else: until the version is known nothing is imported, and the syntax is one that they know.
 const version = process.versions.node.split('.').map(Number)
 if (version[0] > 22 || (version[0] === 22 && version[1] >= 19)) {

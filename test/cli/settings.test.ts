@@ -65,7 +65,7 @@ describe.each(ORIGINS)('a value from the %s', (kind, name) => {
   ] as const)('%s cannot be %s, and the error names the origin', async (flag, given, expectation) => {
     const error = await settingsFrom(kind, flag, given).catch((reason: unknown) => reason)
     expect(error).toMatchObject({code: 'USAGE', exitCode: 2})
-    expect((error as Error).message).toMatch(new RegExp(`^${name(flag).replaceAll('.', '\\.')}: ${expectation}.*, not "${given}"$`))
+    expect((error as Error).message).toMatch(new RegExp(`^${name(flag).replaceAll('.', '\\.')}: ${expectation}.*$`))
   })
 
   it('is never repeated in an error when it is a secret, and is known to be one', async () => {
@@ -88,7 +88,7 @@ describe('a variable of the seeds that they forgave', () => {
   it('is replaced by the default with a warning, and the default is what is shown', () => {
     const {values, given, warnings} = decodeSettings(FLAGS, configuration(['many'], 'ROW_LIMIT'))
     expect(values.rows).toBe(5)
-    expect(warnings).toEqual(['ROW_LIMIT: expected a whole number from 1 on, not "many"; using 5'])
+    expect(warnings).toEqual(['ROW_LIMIT: expected a whole number from 1 on; using 5'])
     expect(given.get('rows')).toEqual({texts: ['5'], origin: {kind: 'default', name: 'default'}})
   })
 

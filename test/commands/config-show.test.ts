@@ -83,7 +83,7 @@ describe('config show', () => {
     expect(tags['tag']).toEqual({value: 'a=1, b=2', origin: 'flag --tag'})
     const {stdout, stderr} = await ucs(['config', 'show', 'produce', '--origin'], {env: {ROW_LIMIT: 'many'}})
     expect(stdout).toMatch(/^rows +5 +default$/m)
-    expect(stderr).toContain('ROW_LIMIT: expected a whole number from 1 on, or all, not \\"many\\"; using 5')
+    expect(stderr).toContain('ROW_LIMIT: expected a whole number from 1 on, or all; using 5')
   })
 
   it.each<[args: string[]]>([
@@ -120,13 +120,13 @@ describe('config show exits 2', () => {
   it.each<[args: string[], stderr: string]>([
     [[], 'error: COMMAND is missing\n  try: See --help\n'],
     [['--origin'], 'error: COMMAND is missing\n  try: See --help\n'],
-    [['prodcue'], 'error: there is no command "prodcue"\n  try: Did you mean ucs produce?\n'],
+    [['prodcue'], 'error: there is no such command\n  try: Did you mean ucs produce?\n'],
     [['config'], 'error: there is no such command of ucs config\n'],
     [['produce', 'S3cret'], 'error: there is an argument too many after produce\n'],
     [['produce', '--rwos', '7'], 'error: there is no flag --rwos\n  try: Did you mean --rows?\n'],
     [['produce', '--token', 'S3cret'], 'error: there is no flag --token\n'],
     [['--token', 'S3cret', 'produce'], 'error: there is no flag --token\n'],
-    [['produce', '--rows', 'many'], 'error: --rows: expected a whole number from 1 on, or all, not "many"\n'],
+    [['produce', '--rows', 'many'], 'error: --rows: expected a whole number from 1 on, or all\n'],
     [['produce', '--config', 'none.yaml'], 'error: there is no file none.yaml\n  try: Check --config\n'],
   ])('on %j, and repeats no secret', async (args, expected) => {
     const {code, stdout, stderr} = await ucs(['config', 'show', ...args])

@@ -29,7 +29,7 @@ function folderWith(files: Readonly<Record<string, string>>): string {
 
 describe.each(WAYS)('JSON that is asked for by %s', (_, args, env, files) => {
   it.each([
-    ['a bad value', ['--rows', 'many'], '--rows: expected a whole number from 1 on, or all, not "many"'],
+    ['a bad value', ['--rows', 'many'], '--rows: expected a whole number from 1 on, or all'],
     ['an unknown flag', ['--rwos', 'S3cret'], 'there is no flag --rwos'],
   ])('is one object on standard output for %s, and nothing else', async (_name, wrong, message) => {
     const result = await ucs(['produce', ...args, ...wrong], {cwd: folderWith(files), env})
@@ -41,6 +41,13 @@ describe.each(WAYS)('JSON that is asked for by %s', (_, args, env, files) => {
 })
 
 describe('JSON', () => {
+  it.each([['--token=S3cret'], ['-S3cret'], ['S3cret']])('names no command where there is none: %s', async (word) => {
+    const {code, stdout, stderr} = await ucs([word, '--json'])
+    expect({code, stderr}).toEqual({code: 2, stderr: ''})
+    expect(JSON.parse(stdout)).toMatchObject({command: '', ok: false, error: {code: 'USAGE'}})
+    expect(stdout).not.toContain('S3cret')
+  })
+
   it('is asked for by .env although the config file is what is wrong', async () => {
     const cwd = folderWith({'.env': 'UCS_JSON=true', 'ucs.yaml': 'prodcue:'})
     const result = await ucs(['produce', '--config', 'ucs.yaml'], {cwd})
@@ -48,7 +55,7 @@ describe('JSON', () => {
   })
 
   it.each([
-    ['a value that is no boolean', [], {UCS_JSON: 'maybe'}, 'error: UCS_JSON: expected true or false, not "maybe"\n'],
+    ['a value that is no boolean', [], {UCS_JSON: 'maybe'}, 'error: UCS_JSON: expected true or false\n'],
     ['a word after --', ['--', '--json'], {}, 'error: there is an argument too many\n'],
     ['false', ['--rwos'], {UCS_JSON: 'false'}, 'error: there is no flag --rwos\n'],
   ])('is not asked for by %s', async (_, args, env, message) => {

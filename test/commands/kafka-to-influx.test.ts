@@ -307,7 +307,7 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [['--token', 'x', '--token-file', 'y'], '--token and --token-file exclude each other'],
     [[...NO_SERVER, '--preset', 'flat'], '--preset flat needs --timestamp-field'],
     [[...NO_SERVER, '--timestamp-format', 'guess'], '--timestamp-format: expected auto, dmy, mdy, iso, epoch'],
-    [[...NO_SERVER, '--timezone', 'Mars/Base'], '--timezone: expected a zone such as Asia/Singapore, not "Mars/Base"'],
+    [[...NO_SERVER, '--timezone', 'Mars/Base'], '--timezone: expected a zone such as Asia/Singapore'],
     [[...NO_SERVER, '--input', '-', '--on-bad-timestamp', 'broker'], '--on-bad-timestamp broker needs messages from a broker'],
     [[...NO_SERVER, '--input', '-', '--until-end'], '--until-end is about a topic'],
     [[...NO_SERVER, '--tag', 'status'], '--tag: expected NAME=VALUE'],

@@ -74,11 +74,11 @@ describe('the log', () => {
   })
 
   it.each<[args: string[], env: Record<string, string>, message: string]>([
-    [['--log-level', 'loud'], {}, '--log-level: expected debug, info, warn or error, not "loud"'],
-    [[], {LOG_LEVEL: 'loud'}, 'LOG_LEVEL: expected debug, info, warn or error, not "loud"'],
-    [['--log-format', 'xml'], {}, '--log-format: expected pretty or json, not "xml"'],
-    [['--log-max-size', '0'], {}, '--log-max-size: expected a size such as 512KB or 10MB, not "0"'],
-    [['--log-backups', '-1'], {}, '--log-backups: expected a whole number from 0 on, not "-1"'],
+    [['--log-level', 'loud'], {}, '--log-level: expected debug, info, warn or error'],
+    [[], {LOG_LEVEL: 'loud'}, 'LOG_LEVEL: expected debug, info, warn or error'],
+    [['--log-format', 'xml'], {}, '--log-format: expected pretty or json'],
+    [['--log-max-size', '0'], {}, '--log-max-size: expected a size such as 512KB or 10MB'],
+    [['--log-backups', '-1'], {}, '--log-backups: expected a whole number from 0 on'],
   ])('cannot be had with %j %j', async (args, env, message) => {
     const {code, stdout, stderr} = await produce(args, {env})
     expect({code, stdout, stderr}).toEqual({code: 2, stdout: '', stderr: `error: ${message}\n`})

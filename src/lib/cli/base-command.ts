@@ -8,7 +8,7 @@ import type {Settings} from './settings.ts'
 import type {Typed} from './typed.ts'
 import {ReaderGoneError, UsageError} from '../errors.ts'
 import {redactJson} from '../format/redact-json.ts'
-import {redactor} from '../format/redact.ts'
+import {heldSecrets, redactor} from '../format/redact.ts'
 import {resolveConfiguration} from '../runtime/config.ts'
 import {toSetting} from './flag.ts'
 import {generalFlags} from './flags.ts'
@@ -223,13 +223,8 @@ function guessSecrets(
 ): readonly string[] {
   const secret = Object.entries(flags).filter(([, flag]) => flag.rules.isSecret)
   const typed = secret.flatMap(([name]) => wordsAfter(name, argv))
-  const held = Object.entries(environment).flatMap(([name, value]) => (value && isProbablySecret(name, value) ? [value] : []))
-  return [...typed, ...held]
+  return [...typed, ...heldSecrets(environment)]
 }
-
-/** The path of a token is none, nor is ALLOW_EMPTY_PASSWORD=true. */
-const isProbablySecret = (variable: string, value: string) =>
-  /TOKEN|PASSWORD|SECRET|API_KEY/i.test(variable) && !/_FILE$/i.test(variable) && !/^(true|false)$/i.test(value)
 
 /** What is probably the value of a flag, where nothing is parsed yet or cannot be. */
 function wordsAfter(flag: string, argv: readonly string[]): readonly string[] {

@@ -29,8 +29,7 @@ export function decodeSettings<F extends FlagSet>(flags: F, configuration: Confi
     } catch (error) {
       if (!(error instanceof UcsError) || !own) throw error
       const {kind, name: origin} = own.origin
-      const shown = rules.isSecret ? '' : `, not "${own.texts.join(' ')}"`
-      const sentence = `${kind === 'flag' ? `--${name}` : origin}: ${error.message}${shown}`
+      const sentence = `${kind === 'flag' ? `--${name}` : origin}: ${error.message}` // without the value: it may be a secret in the wrong place
       if (origin !== rules.lenientVariable) throw new UsageError(sentence, {cause: error, suggestion: error.suggestion})
       warnings.push(`${sentence}; using ${rules.fallback}`)
       given.set(name, {texts: [rules.fallback!], origin: {kind: 'default', name: 'default'}})

@@ -1,7 +1,7 @@
 import {UsageError} from '../errors.ts'
 import {nearest} from '../format/nearest.ts'
 
-/** What is wrong with words that name no command. Both are oclif's, "config:show". No word is repeated but the first: the others may be secrets. */
+/** What is wrong with words that name no command. Both are oclif's, "config:show". No word is repeated that names no topic: it may be a secret. */
 export function unknownCommand(id: string, ids: readonly string[]): UsageError {
   const first = id.split(':', 1)[0]!
   const complete = ids.find((known) => id.startsWith(`${known}:`))
@@ -14,7 +14,7 @@ export function unknownCommand(id: string, ids: readonly string[]): UsageError {
   if (first.startsWith('-')) return new UsageError('a command comes before its flags', {suggestion: 'ucs --help lists the commands'})
   const names = ids.map(spaced)
   const meant = nearest(spaced(id), names) ?? nearest(first, names)
-  return new UsageError(isTopic ? `there is no such command of ucs ${first}` : `there is no command "${first}"`, {
+  return new UsageError(isTopic ? `there is no such command of ucs ${first}` : 'there is no such command', {
     suggestion: meant ? `Did you mean ucs ${meant}?` : `ucs ${isTopic ? `${first} ` : ''}--help lists the commands`,
   })
 }

@@ -15,3 +15,11 @@ const inJson = (text: string) => JSON.stringify(text).slice(1, -1)
 export function redactUrls(text: string): string {
   return text.replace(/(?<![a-z0-9+.-])([a-z0-9+.-]*:\/\/)(?:[^\s/?#"]|"(?![,:}\]]))*@/gi, `$1${MASK}@`)
 }
+
+/** What variables hold that are probably secret. */
+export const heldSecrets = (environment: Readonly<Record<string, string | undefined>>): readonly string[] =>
+  Object.entries(environment).flatMap(([name, value]) => (value && isProbablySecret(name, value) ? [value] : []))
+
+/** The path of a token is none, nor is ALLOW_EMPTY_PASSWORD=true. */
+const isProbablySecret = (variable: string, value: string) =>
+  /TOKEN|PASSWORD|SECRET|API_KEY/i.test(variable) && !/_FILE$/i.test(variable) && !/^(true|false)$/i.test(value)

@@ -44,6 +44,12 @@ describe('redactor', () => {
 })
 
 describe('redactUrls', () => {
+  it('masks a secret in the query, and nothing else of it', () => {
+    expect(redactUrls('"http://h/?a=1&token=s3&b=2" and http://h/?password=p#x')).toBe(
+      '"http://h/?a=1&token=***&b=2" and http://h/?password=***#x',
+    )
+  })
+
   it.each([
     ['http://user:secret@host/', 'http://***@host/'],
     ['https://token@host', 'https://***@host'],

@@ -11,9 +11,14 @@ export function redactor(secrets: Iterable<string>): (text: string) => string {
 
 const inJson = (text: string) => JSON.stringify(text).slice(1, -1)
 
-/** `http://user:secret@host/` is shown as `http://***@host/`. A quote that ends a JSON string ends the URL as well. */
+/**
+ * `http://user:secret@host/` is shown as `http://***@host/`, and `?token=secret` as `?token=***`. A quote that ends a JSON string ends
+ * the URL as well.
+ */
 export function redactUrls(text: string): string {
-  return text.replace(/(?<![a-z0-9+.-])([a-z0-9+.-]*:\/\/)(?:[^\s/?#"]|"(?![,:}\]]))*@/gi, `$1${MASK}@`)
+  return text
+    .replace(/(?<![a-z0-9+.-])([a-z0-9+.-]*:\/\/)(?:[^\s/?#"]|"(?![,:}\]]))*@/gi, `$1${MASK}@`)
+    .replace(/([?&](?:token|password|passwd|secret|api_?key|access_token|appid)=)[^\s&#"]+/gi, `$1${MASK}`)
 }
 
 /** What variables hold that are probably secret. */

@@ -195,6 +195,15 @@ describe('lag', () => {
     expect(source.lag()).toBe(7)
   })
 
+  it('counts what is read and not settled although the broker has not told yet where reading began', async () => {
+    const {source, start, takeOf} = setUp({consumer: {committed: () => new Promise(() => {})}})
+    await start(0)
+    const chunk = await takeOf({offsets: [90, 91], end: 200})
+    expect(source.lag()).toBe(110)
+    await source.ack(chunk)
+    expect(source.lag()).toBe(108)
+  })
+
   it('is never less than nothing: control records are none', async () => {
     const {source, start, takeOf, pass} = setUp({ranges: [[0, 2], [0, 4]]}) // prettier-ignore
     await start(0, 1)

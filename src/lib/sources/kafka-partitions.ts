@@ -9,6 +9,8 @@ export interface Assignment {
   /** "topic/0@7": the number after @ counts assignments. */
   readonly name: string
   readonly revocation: AbortController
+  /** The offset of the first record that was read. */
+  begin: bigint | undefined
   /** The offset after the last record that was read or passed over. */
   next: bigint | undefined
   /** Read and neither acknowledged nor released. */
@@ -65,9 +67,10 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     disconnected() {
       isMember = false
     },
-    take(assignment: Assignment, messages: number, next: bigint) {
+    take(assignment: Assignment, chunk: readonly Message<unknown>[], next: bigint) {
+      assignment.begin ??= chunk[0]!.position.offset
       assignment.next = next
-      assignment.outstanding += messages
+      assignment.outstanding += chunk.length
     },
     ack(settled: readonly Message<unknown>[]) {
       eachAssignment(settled, (assignment, messages) => {
@@ -94,7 +97,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     isMember = true
     for (const partition of partitions) {
       const name = `${topic}/${partition}@${epoch}`
-      const offsets = {next: undefined, settled: undefined, committed: undefined, end: undefined}
+      const offsets = {begin: undefined, next: undefined, settled: undefined, committed: undefined, end: undefined}
       const state = {outstanding: 0, isCut: false, isOver: false}
       const assignment: Assignment = {partition, name, revocation: new AbortController(), ...offsets, ...state}
       owned.set(partition, assignment)

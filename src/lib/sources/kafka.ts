@@ -77,7 +77,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
         await leaveGroup()
       }
     },
-    lag: () => partitions.owned().reduce((sum, {end = 0n, settled = end}) => sum + Number(end - settled), 0),
+    lag: () => partitions.owned().reduce((sum, {end = 0n, begin = end, settled = begin}) => sum + Number(end - settled), 0),
     isConnected: () => partitions.isMember(),
     staleAcks: () => partitions.staleAcks(),
   }
@@ -132,7 +132,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     if (!offer) return undefined
     const {assignment, chunk, next, taken} = offer
     offer = undefined
-    partitions.take(assignment, chunk.length, next)
+    partitions.take(assignment, chunk, next)
     taken()
     return chunk
   }

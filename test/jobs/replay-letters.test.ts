@@ -66,6 +66,17 @@ describe('letters that are replayed', () => {
     expect(messages[0]!.value).toMatchObject({key: Buffer.from('k'), headers: {trace: 'x1', many: ['a', undefined], none: undefined}})
   })
 
+  it('are whole when a value has a line separator, and stay so when they are kept', async () => {
+    const odd = letter(1, {value: 'x\u2028y\u2029z\r'})
+    const path = fileOf(odd, letter(2))
+    const opened = await open(path)
+    const messages = await messagesOf(opened)
+    expect(messages.map(({value}) => String(value.value))).toEqual(['x\u2028y\u2029z\r', 'v2'])
+    await opened.source.ack(messages.slice(1))
+    await opened.deadLetter.close()
+    expect(readFileSync(path, 'utf8')).toBe(`${odd}\n`)
+  })
+
   it('come once, however often they were written', async () => {
     const opened = await open(fileOf(letter(1), letter(2), letter(1), letter(1, {index: 0}), letter(1, {partition: 1})))
     const places = (await messagesOf(opened)).map(({position}) => opened.source.describe(position))
@@ -122,6 +133,17 @@ describe('the file of letters', () => {
     await expect(open(path)).rejects.toThrow(LockedError)
     await opened.deadLetter.close()
     await (await open(path)).deadLetter.close()
+  })
+
+  it('that is a folder, or is not there, is an IoError', async () => {
+    const path = fileOf(letter(1))
+    for (const wrong of [join(path, '..'), `${path}.none`]) {
+      const opened = await open(wrong)
+      await expect(messagesOf(opened)).rejects.toThrow(IoError)
+      await opened.deadLetter.close()
+    }
+
+    rmSync(`${join(path, '..')}.lock`, {force: true})
   })
 
   it('is left as it is when what remains cannot be written', async () => {

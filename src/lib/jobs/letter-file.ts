@@ -1,4 +1,4 @@
-import {open} from 'node:fs/promises'
+import {createReadStream} from 'node:fs'
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
 import {IoError} from '../errors.ts'
 import {parseDeadLetterRecord} from '../sinks/dead-letter-record.ts'
@@ -12,12 +12,30 @@ export interface LetterLine {
 
 /** The lines in the order in which they were written, without blank ones. */
 export async function* letterLines(path: string): AsyncGenerator<LetterLine> {
-  const file = await open(path).catch((cause: Error) => {
-    throw new IoError(`cannot open ${path}: ${cause.message}`, {cause, suggestion: 'Name a file of dead letters'})
-  })
-  for await (const text of file.readLines()) {
+  for await (const text of linesOf(path)) {
     if (text.trim() !== '') yield {text, record: parseDeadLetterRecord(text)}
   }
+}
+
+/** Ended by a line feed and nothing else: what Node has for it also ends them at U+2028, which JSON leaves as it is. */
+async function* linesOf(path: string): AsyncGenerator<string> {
+  const pieces = createReadStream(path, 'utf8')[Symbol.asyncIterator]() as AsyncIterator<string>
+  const nextPiece = () =>
+    pieces.next().catch((cause: Error) => {
+      throw new IoError(`cannot read ${path}: ${cause.message}`, {cause, suggestion: 'Name a file of dead letters'})
+    })
+  let unfinished = ''
+  try {
+    for (let piece = await nextPiece(); !piece.done; piece = await nextPiece()) {
+      const lines = (unfinished + piece.value).split('\n')
+      unfinished = lines.pop()!
+      yield* lines
+    }
+  } finally {
+    await pieces.return?.()
+  }
+
+  yield unfinished
 }
 
 /** The same for a letter that was written twice: of a message, or of one of its rows. */

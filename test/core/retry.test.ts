@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {withRetry} from '../../src/lib/core/retry.ts'
+import {type Bounded, withRetry} from '../../src/lib/core/retry.ts'
 import {AuthError, InterruptedError, NotFoundError, UnavailableError, UsageError} from '../../src/lib/errors.ts'
 import {rememberingLogger} from '../fakes/logger.ts'
 import {virtualClock} from '../fakes/virtual-clock.ts'
@@ -11,7 +11,7 @@ function setUp({random = 1, own = {}}: {random?: number; own?: object} = {}) {
   const {log, events} = rememberingLogger()
   const aborting = new AbortController()
   const runtime = {clock, log, random: () => random}
-  const run = (work: () => Promise<unknown>, more: object = {}) =>
+  const run = (work: (bounded: Bounded) => Promise<unknown>, more: object = {}) =>
     withRetry({work, policy: {...policy, ...own}, signal: aborting.signal, ...more}, runtime)
   return {clock, events, run, abort: () => aborting.abort()}
 }
@@ -135,5 +135,53 @@ describe('withRetry', () => {
     const {run, events} = setUp()
     await run(failing(1, () => new UnavailableError('refused', {suggestion: 'start it'})).work)
     expect(events[0]).toMatchObject(['warn', 'retry', {attempt: 1, message: 'refused', suggestion: 'start it'}])
+  })
+
+  it('waits for an answer until its patience ends, and tells after 10 s that it waits', async () => {
+    const {run, clock, events} = setUp()
+    const ask = (bounded: Bounded) => bounded('the server', () => new Promise<never>(() => {}))
+    await expect(run(ask)).rejects.toThrow('the server did not answer within 60 s')
+    expect(clock.now()).toBe(60_000)
+    expect(events).toEqual([['warn', 'waiting', {message: 'the server has not answered for 10 s'}]])
+  })
+
+  it('waits for the answer to a later attempt only as long as its patience is not over', async () => {
+    const {run, clock} = setUp()
+    let attempts = 0
+    const ask = (bounded: Bounded) =>
+      bounded('the server', async () => {
+        if (attempts++ > 0) return new Promise<never>(() => {})
+        await clock.sleep(40_000, new AbortController().signal)
+        throw new UnavailableError('reset')
+      })
+    await expect(run(ask)).rejects.toThrow('did not answer within 19.8 s')
+    expect(clock.now()).toBe(60_000)
+  })
+
+  it('gives a last attempt, made when the patience ends, 5 s', async () => {
+    const {run, clock} = setUp()
+    let attempts = 0
+    const ask = (bounded: Bounded) =>
+      bounded('the server', async () => {
+        if (attempts++ > 0) return new Promise<never>(() => {})
+        await clock.sleep(59_900, new AbortController().signal)
+        throw new UnavailableError('reset')
+      })
+    await expect(run(ask)).rejects.toThrow('did not answer within 5 s')
+    expect(clock.now()).toBe(65_000)
+  })
+
+  it.each([0, Infinity])('leaves it to the request how long to wait where the patience is %i', async (forMilliseconds) => {
+    const {run, clock} = setUp({own: {forMilliseconds}})
+    const ask = (bounded: Bounded) => bounded('the server', () => clock.sleep(1e6, new AbortController().signal))
+    await run(ask)
+    expect(clock.now()).toBe(1e6)
+  })
+
+  it('leaves no timer behind', async () => {
+    const {run, clock} = setUp()
+    await run((bounded) => bounded('the server', async () => 'done'))
+    for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
+    expect(clock.now()).toBe(0)
   })
 })

@@ -60,11 +60,13 @@ export function fakeMember({logs, committed, onCommit}: FakeGroup, clock: Clock,
     committed: async () => [...committed].map(([partition, offset]) => ({partition, offset: BigInt(offset)})),
     async close() {
       isClosed = true
+      generation++
     },
   }
 
   async function live(handlers: ConsumerHandlers): Promise<void> {
     while (!isClosed) {
+      handlers.answered()
       if (isRebalancing()) await join(handlers)
       const unread = [...positions].filter(([partition, position]) => position < logs[partition]!.length)
       if (unread.length === 0) await clock.sleep(FETCH_WAIT_MILLISECONDS, never)

@@ -1,4 +1,6 @@
 import {randomUUID} from 'node:crypto'
+import {once} from 'node:events'
+import {join} from 'node:path'
 import {afterAll, beforeAll, expect, test, vi} from 'vitest'
 import type {KafkaConsumer} from '../../src/lib/clients/kafka/consumer.ts'
 import {NotFoundError, UnavailableError} from '../../src/lib/errors.ts'
@@ -6,6 +8,7 @@ import {createKafkaProducer} from '../../src/lib/clients/kafka/producer.ts'
 import {systemClock} from '../../src/lib/runtime/clock.ts'
 import {silentLogger} from '../fakes/logger.ts'
 import {type KafkaServer, startKafka} from '../services/kafka.ts'
+import {startUcs, temporaryFolder, ucs} from '../commands/cli.ts'
 import {describeWithOwn} from '../services/use.ts'
 import {type Cluster, connectCluster} from './kafka-cluster.ts'
 import {createLoad} from './kafka-load.ts'
@@ -107,5 +110,29 @@ describeWithOwn('kafka')('a broker of its own, that compacts at once and makes n
     expect(load.faults).toEqual([])
     const committed = await cluster.committed(topic, topic)
     expect(committed.reduce((sum, offset) => sum + offset, 0)).toBe(await cluster.count(topic))
+  })
+
+  test('frozen in mid-run, ends each run that waits for it when --retry-for or --shutdown-timeout is over', async () => {
+    const topic = await cluster.newTopic()
+    const env = {KAFKA_BROKER: kafka.address, KAFKA_TOPIC: topic, CSV_FILE_PATH: join(temporaryFolder(), 'sensors.csv')}
+    await ucs(['sample', 'sensors', '--rows', '10', '--output', env.CSV_FILE_PATH])
+    const read = (...more: readonly string[]) =>
+      startUcs(['kafka-to-influx', '--preset', 'sensors', '--dry-run', '--group', randomUUID(), ...more], {env})
+    const runs = [
+      startUcs(['produce', '--device', 'all', '--rows', 'all', '--loop', '--pause', '5ms', '--retry-for', '3s'], {env}),
+      read('--retry-for', '3s'),
+    ]
+    const toldToStop = read('--shutdown-timeout', '200ms')
+    await Promise.all([runs[1]!, toldToStop].map(({child}) => once(child.stdout, 'data')))
+    process.kill(kafka.pid, 'SIGSTOP')
+    try {
+      toldToStop.child.kill('SIGTERM')
+      const [sent, got] = await Promise.all(runs.map(({result}) => result))
+      expect(sent).toMatchObject({code: 69, stderr: expect.stringMatching(/did not answer within 3 s; sent \d+/) as string})
+      expect(got).toMatchObject({code: 69, stderr: expect.stringContaining('its broker has not answered for 3 s') as string})
+      expect((await toldToStop.result).code).toBe(0)
+    } finally {
+      process.kill(kafka.pid, 'SIGCONT')
+    }
   })
 })

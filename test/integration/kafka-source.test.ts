@@ -217,7 +217,15 @@ describeWith('kafka')('a topic', () => {
 })
 
 const nothing = async () => {}
-const idle: ConsumerHandlers = {assigned() {}, leaving: nothing, batch: nothing, passed() {}, reset: nothing, broken: nothing}
+const idle: ConsumerHandlers = {
+  assigned() {},
+  leaving: nothing,
+  batch: nothing,
+  passed() {},
+  reset: nothing,
+  answered() {},
+  broken: nothing,
+}
 
 /** kafkajs's administrator takes five seconds for it; a member must not look for the offset, or it is reset. */
 async function commitAsMember({settings, topic}: MemberOptions, offset: bigint): Promise<void> {

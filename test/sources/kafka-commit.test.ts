@@ -157,8 +157,9 @@ describe('close', () => {
   })
 
   it('leaves no timer behind once the group has let us go', async () => {
-    const {source, start, clock} = setUp()
+    const {source, start, clock, silence} = setUp()
     await start(0)
+    silence()
     await source.close()
     const closedAt = clock.now()
     await settled()
@@ -215,5 +216,30 @@ describe.each(['complete', 'close'] as const)('%s', (ending) => {
     const begunAt = clock.now()
     await expect(source[ending]()).rejects.toThrow(InterruptedError)
     expect(clock.now()).toBe(begunAt)
+  })
+})
+
+describe('what is settled and not committed', () => {
+  it('is known while the broker refuses, and told once', async () => {
+    let isRefused = true
+    const {source, start, takeOf, warnings} = setUp({
+      consumer: {
+        async commit() {
+          if (isRefused) throw new UnavailableError('not a member')
+        },
+      },
+    })
+    await start(0, 1)
+    for (const partition of [0, 1]) {
+      await source.ack(await takeOf({partition, offsets: [0, 1, 2]}))
+      await settled()
+    }
+
+    expect(source.uncommitted()).toBe(6)
+    expect(warnings()).toEqual([{event: 'kafka.commit_failed', message: 'not a member'}])
+    isRefused = false
+    await source.ack(await takeOf({offsets: [3]}))
+    await settled()
+    expect(source.uncommitted()).toBe(0)
   })
 })

@@ -176,3 +176,70 @@ describe('a connection that breaks', () => {
     expect(calls).toContain('close')
   })
 })
+
+describe('a broker that answers nothing any more', () => {
+  const silent = (seconds: number) => expect.objectContaining({message: expect.stringContaining(`not answered for ${seconds} s`) as string})
+
+  it('is told after 10 s, and ends the read when the patience ends', async () => {
+    const {start, silence, rest, clock, warnings} = setUp({forMilliseconds: 60_000})
+    await start(0)
+    silence()
+    const begunAt = clock.now()
+    expect(await rest()).toEqual(silent(60))
+    expect(clock.now() - begunAt).toBeLessThanOrEqual(61_000)
+    expect(warnings()).toEqual([{event: 'kafka.silent', message: 'the broker of topic "t" has not answered for 10 s'}])
+  })
+
+  it('ends the read with what broke, where anything is known', async () => {
+    const {start, running, silence, rest} = setUp({forMilliseconds: 60_000})
+    await start(0)
+    const refused = new UnavailableError('connection refused')
+    void (await running).broken(refused, true)
+    silence()
+    expect(await rest()).toBe(refused)
+  })
+
+  it('is waited for as long as a join may take, while we join', async () => {
+    const {start, running, silence, rest, clock} = setUp({forMilliseconds: 5000})
+    await start(0)
+    await (await running).leaving()
+    silence()
+    const begunAt = clock.now()
+    expect(await rest()).toEqual(silent(85))
+    expect(clock.now() - begunAt).toBeGreaterThan(80_000)
+  })
+
+  it('ends the read also where the first join never ends', async () => {
+    const {source, running, silence, takeAny, clock} = setUp({
+      forMilliseconds: 5000,
+      consumer: {run: () => new Promise<never>(() => {})},
+    })
+    void running
+    silence()
+    await expect(takeAny()).rejects.toEqual(silent(5))
+    const begunAt = clock.now()
+    await source.close()
+    expect(clock.now() - begunAt).toBeLessThanOrEqual(1000)
+  })
+
+  it('is taken leave of for 1 s and no longer', async () => {
+    const {source, start, silence, rest, clock} = setUp({forMilliseconds: 5000, consumer: {close: () => new Promise(() => {})}})
+    await start(0)
+    silence()
+    await rest()
+    const begunAt = clock.now()
+    await source.close()
+    expect(clock.now() - begunAt).toBe(1000)
+  })
+
+  it('is not waited for at the end once the run is aborted', async () => {
+    const {source, start, silence, abort, clock} = setUp({forMilliseconds: Infinity, consumer: {close: () => new Promise(() => {})}})
+    await start(0)
+    silence()
+    const begunAt = clock.now()
+    const closing = source.close()
+    abort()
+    await closing
+    expect(clock.now() - begunAt).toBeLessThan(1000)
+  })
+})

@@ -24,6 +24,16 @@ export const settled = (word?: string) => new Promise<string | undefined>((resol
 export function setUp({untilEnd = false, maxMessages, forMilliseconds = 60_000, ...options}: Options = {}) {
   const fake = fakeConsumer(options)
   const clock = virtualClock()
+  const silenced = new AbortController()
+  const talk = async () => {
+    const {answered} = await fake.running
+    while (!silenced.signal.aborted) {
+      answered()
+      await clock.sleep(500, silenced.signal).catch(() => {})
+    }
+  }
+
+  void talk()
   const {log, events} = rememberingLogger()
   const [stopping, aborting] = [new AbortController(), new AbortController()]
   const runtime = {clock, log, random: () => 1, stop: stopping.signal, abort: aborting.signal}
@@ -31,6 +41,7 @@ export function setUp({untilEnd = false, maxMessages, forMilliseconds = 60_000, 
   const source = createKafkaSource({consumer: fake.consumer, topic: 't', untilEnd, retry}, runtime)
   const chunks = limited(source, {maxMessages, maxMilliseconds: undefined}, clock).read(stopping.signal)[Symbol.asyncIterator]()
   onTestFinished(async () => {
+    silenced.abort()
     aborting.abort()
     await source.close().catch(() => {})
   })
@@ -78,6 +89,8 @@ export function setUp({untilEnd = false, maxMessages, forMilliseconds = 60_000, 
       return Promise.race([ending, patience])
     },
     warnings: () => events.filter(([level]) => level === 'warn').map(([, event, fields]) => ({event, ...fields})),
+    /** The broker answers nothing any more. */
+    silence: () => silenced.abort(),
     stop: () => stopping.abort(),
     abort: () => aborting.abort(),
   }

@@ -52,8 +52,7 @@ export async function openMessages<O>(
   {command, transform, runtime, retry}: Reading<O>,
 ): Promise<MessagePlan<O>> {
   if (values.input.startsWith(LETTERS)) return openLetters(values, {command, transform, runtime})
-  const isTopic = values.input === 'kafka'
-  const messages = isTopic ? await openTopic(values, given, runtime, retry) : openInput(values, given, runtime)
+  const messages = values.input === 'kafka' ? await openTopic(values, given, runtime, retry) : openInput(values, given, runtime)
   const {source} = messages
   const raw = (value: unknown) => value as RawMessage
   return {
@@ -61,11 +60,18 @@ export async function openMessages<O>(
     transform,
     ...(await openDeadLetters(values, given, {command, source, raw, isDryRun: values['dry-run']}, runtime)),
     batch: batchLimits(values),
-    leftover: (count) => (count === 0 ? '' : isTopic ? leftInTopic(count) : `${count} records were not written`),
+    leftover: messages.leftover ?? ((count) => (count === 0 ? '' : `${count} records were not written`)),
   }
 }
 
-const leftInTopic = (count: number) => `${count} records left unacknowledged, they will be read again`
+/** What a run leaves in its topic for the next one. */
+export function leftInTopic(unacknowledged: number, uncommitted: number): string {
+  const left = [
+    ...(unacknowledged > 0 ? [`${unacknowledged} records left unacknowledged`] : []),
+    ...(uncommitted > 0 ? [`${uncommitted} settled records not committed`] : []),
+  ]
+  return left.length === 0 ? '' : `${left.join(' and ')}, they will be read again`
+}
 
 /** Letters that are rejected again stay in their file. */
 async function openLetters<O>(values: MessageValues, {command, transform, runtime}: Omit<Reading<O>, 'retry'>): Promise<MessagePlan<O>> {
@@ -85,7 +91,7 @@ async function openLetters<O>(values: MessageValues, {command, transform, runtim
 
 const LETTERS = 'letters:'
 
-type Opened = Pick<MessagePlan<never>, 'source' | 'lag' | 'isConnected'>
+type Opened = Pick<MessagePlan<never>, 'source' | 'lag' | 'isConnected'> & Partial<Pick<MessagePlan<never>, 'leftover'>>
 
 function openInput(values: MessageValues, given: ReadonlyMap<string, Given>, {clock}: Runtime): Opened {
   if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')
@@ -107,6 +113,7 @@ async function openTopic(values: MessageValues, given: ReadonlyMap<string, Given
     source: neverEmptyHanded(limited(source, limitsOf(values), runtime.clock), isConnected, values.broker),
     lag: () => source.lag(),
     isConnected,
+    leftover: (count) => leftInTopic(count, values['dry-run'] ? 0 : source.uncommitted()),
   }
 }
 

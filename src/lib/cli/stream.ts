@@ -139,7 +139,8 @@ export async function runStream<F extends FlagSet, I, O>(
   async function isReady(sink: Sink<O>): Promise<boolean> {
     const signal = AbortSignal.any([runtime.stop, runtime.abort])
     try {
-      await withRetry({work: () => sink.check(signal), policy, signal}, runtime)
+      const {target = 'the sink'} = sink
+      await withRetry({work: (bounded) => bounded(target, () => sink.check(signal)), policy, signal}, runtime)
       return true
     } catch (error) {
       if (runtime.stop.aborted) return false

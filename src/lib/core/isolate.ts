@@ -1,3 +1,4 @@
+import type {Bounded} from './retry.ts'
 import type {Sink} from './types.ts'
 import {DataError, PartialWriteError, UnavailableError} from '../errors.ts'
 
@@ -24,8 +25,9 @@ export interface Load<R> {
 export function isolate<R>(
   sink: Sink<R>,
   {rows: original, token, signal, withdrawn}: Load<R>,
-): () => Promise<ReadonlyMap<number, DataError>> {
+): (bounded?: Bounded) => Promise<ReadonlyMap<number, DataError>> {
   let rows = original
+  let bounded: Bounded = (_, request) => request()
   const refused = new Map<number, DataError>()
   let open: Part[] = [rows.map((_, index) => index)]
   let acceptedParts = 0
@@ -34,7 +36,8 @@ export function isolate<R>(
   let searches = 0
   let reordered = false
 
-  return async () => {
+  return async (given = bounded) => {
+    bounded = given
     await settleOpenParts()
     if (acceptedParts > 1 && !reordered) {
       // Parts went out of read order, but of the rows with one key the last has to be written last.
@@ -62,7 +65,9 @@ export function isolate<R>(
     let isAsked = true
     const context = {token: isWhole ? token : `${token}#${ranges(part)}`, signal, skipped: () => (isAsked = false)}
     try {
-      await sink.send(isWhole ? rows : pick(rows, part), context)
+      const content = isWhole ? rows : pick(rows, part)
+      const send = () => sink.send(content, context)
+      await (sink.target === undefined ? send() : bounded(sink.target, send))
     } catch (error) {
       if (error instanceof PartialWriteError || (error instanceof UnavailableError && error.divisible)) return error
       throw error

@@ -1,4 +1,5 @@
 import type {Ledger, Letter, Message, Pipeline, Runtime, Sink, Source} from './types.ts'
+import type {Bounded} from './retry.ts'
 import type {Tally} from './ledger.ts'
 import {DataError} from '../errors.ts'
 import {inBatches} from './batch.ts'
@@ -90,7 +91,7 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     const refused = await withRetry({...attempts, work: write}, runtime)
     if (rows.length > 0) proven = true
     const letters = lettersOf(batch, refused)
-    const putLetters = () => orAborted(() => deadLetter.put(letters), writing)
+    const putLetters = (bounded: Bounded) => orAborted(() => bounded('the place for dead letters', () => deadLetter.put(letters)), writing)
     if (letters.length > 0) await withRetry({...attempts, work: putLetters}, runtime)
     return {batch, refused, unsent}
   }

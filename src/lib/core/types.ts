@@ -54,6 +54,8 @@ export type Transform<I, O> = (input: I, position: Position) => Outcome<O>
 
 /** `R` is what stands or falls as a whole: a line for InfluxDB, all rows of a message for ClickHouse. */
 export interface Sink<R> {
+  /** What errors call the server: its address without secrets. Absent where there is none to lose patience with. */
+  readonly target?: string
   /** How many batches may be unacknowledged at a time. */
   readonly maxInFlight: number
   /** A batch holds messages of one partition, and a partition has one batch in flight: what exactly-once rests on. */
@@ -147,7 +149,7 @@ export interface BatchLimits {
 
 /** Keep the cap under half the rebalance timeout: a revoked batch is let go at its next attempt. */
 export interface RetryPolicy {
-  /** How long to be patient, from the first failure on. */
+  /** How long to be patient with a server: from the beginning of the first attempt that fails, or of a request that is not answered. Zero: one attempt. */
   readonly forMilliseconds: number
   readonly baseMilliseconds: number
   readonly capMilliseconds: number

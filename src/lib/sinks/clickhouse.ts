@@ -34,6 +34,7 @@ export function createClickHouseSink(options: ClickHouseSinkOptions): Sink<Messa
   const {client, table, clock, positions} = options
 
   return {
+    target: client.target,
     maxInFlight: options.maxInFlight,
     onePartitionABatch: positions !== undefined,
     check: (signal) => options.check(signal),

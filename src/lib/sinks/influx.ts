@@ -25,6 +25,7 @@ export function createInfluxSink(options: InfluxSinkOptions): Sink<Line> {
   let shardNanoseconds = 0n // known before anything is explained
 
   return {
+    target: client.target,
     maxInFlight,
     key: (line) => line.key,
     check: (signal) => client.write({bucket, body: Buffer.alloc(0), encoding: 'identity', signal}),

@@ -1,7 +1,8 @@
 import type {KafkaConsumer, PartitionOffset} from '../clients/kafka/consumer.ts'
 import type {Message, RetryPolicy, Runtime} from '../core/types.ts'
 import {REBALANCE_TIMEOUT_MILLISECONDS} from '../clients/kafka/consumer.ts'
-import {withRetry} from '../core/retry.ts'
+import {orAborted} from '../core/or-aborted.ts'
+import {type Bounded, withRetry} from '../core/retry.ts'
 
 /** A partition for as long as it is ours without a break. The same partition assigned again is another one. */
 export interface Assignment {
@@ -15,6 +16,8 @@ export interface Assignment {
   next: bigint | undefined
   /** Read and neither acknowledged nor released. */
   outstanding: number
+  /** Acknowledged, and not covered by a commit yet. */
+  uncommitted: number
   /** Everything before it is settled. */
   settled: bigint | undefined
   committed: bigint | undefined
@@ -50,6 +53,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
   let isMember = false
   let committing: Promise<void> | undefined
   let staleAcks = 0
+  let commitFailure = ''
   let wakeLeaver = () => {}
 
   return {
@@ -58,6 +62,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     of: (partition: number) => owned.get(partition),
     revocation: (name: string) => known.get(name)?.revocation.signal ?? AbortSignal.abort(),
     staleAcks: () => staleAcks,
+    uncommitted: () => [...known.values()].reduce((sum, {isOver, uncommitted}) => sum + (isOver ? 0 : uncommitted), 0),
     assign,
     leave,
     passed,
@@ -77,6 +82,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
         assignment.outstanding -= messages.length
         if (assignment.isOver) staleAcks += messages.length
         else {
+          assignment.uncommitted += messages.length
           const isAllSettled = assignment.outstanding === 0 && !assignment.isCut
           assignment.settled = isAllSettled ? assignment.next : messages.at(-1)!.position.offset + 1n
         }
@@ -98,7 +104,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     for (const partition of partitions) {
       const name = `${topic}/${partition}@${epoch}`
       const offsets = {begin: undefined, next: undefined, settled: undefined, committed: undefined, end: undefined}
-      const state = {outstanding: 0, isCut: false, isOver: false}
+      const state = {outstanding: 0, uncommitted: 0, isCut: false, isOver: false}
       const assignment: Assignment = {partition, name, revocation: new AbortController(), ...offsets, ...state}
       owned.set(partition, assignment)
       known.set(name, assignment)
@@ -208,7 +214,12 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
 
   /** A failure is not lost: the next commit covers it. */
   function commitSoon(): Promise<void> {
-    return commitDue().catch((error: unknown) => log.warn('kafka.commit_failed', {message: (error as Error).message}))
+    return commitDue().catch((error: unknown) => {
+      const {message} = error as Error
+      const note = message === commitFailure ? log.debug : log.warn
+      commitFailure = message
+      note('kafka.commit_failed', {message})
+    })
   }
 
   /** One commit at a time, of all that is settled by then. */
@@ -222,7 +233,12 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
       await Promise.resolve() // so that what is acknowledged together is committed together
       for (let due = dueOffsets(); due.length > 0; due = dueOffsets()) {
         await consumer.commit(due)
-        for (const {assignment, offset} of due) assignment.committed = offset
+        commitFailure = ''
+        for (const {assignment, offset, messages} of due) {
+          assignment.committed = offset
+          assignment.uncommitted -= messages
+        }
+
         onChange()
       }
     } finally {
@@ -235,14 +251,16 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     await committing?.catch(() => {})
     if (dueOffsets().length === 0) return
     const policy = {...retry, forMilliseconds: Math.min(retry.forMilliseconds, FINAL_COMMIT_MILLISECONDS)}
-    await withRetry({work: commitDue, policy, signal: runtime.abort}, runtime)
+    const target = `the group of topic "${topic}"`
+    const work = (bounded: Bounded) => orAborted(() => bounded(target, commitDue), runtime.abort)
+    await withRetry({work, policy, signal: runtime.abort}, runtime)
   }
 
-  function dueOffsets(): readonly (PartitionOffset & {readonly assignment: Assignment})[] {
+  function dueOffsets(): readonly (PartitionOffset & {readonly assignment: Assignment; readonly messages: number})[] {
     return [...known.values()].flatMap((assignment) => {
-      const {partition, settled, committed, isOver} = assignment
+      const {partition, settled, committed, uncommitted: messages, isOver} = assignment
       const isDue = !isOver && settled !== undefined && settled !== committed
-      return isDue ? [{assignment, partition, offset: settled}] : []
+      return isDue ? [{assignment, partition, offset: settled, messages}] : []
     })
   }
 }

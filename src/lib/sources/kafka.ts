@@ -1,8 +1,9 @@
 import type {KafkaBatch, KafkaConsumer, KafkaRecord} from '../clients/kafka/consumer.ts'
 import type {Message, RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
-import type {UcsError} from '../errors.ts'
+import {type UcsError, UnavailableError} from '../errors.ts'
 import type {Assignment} from './kafka-partitions.ts'
-import {HEARTBEAT_INTERVAL_MILLISECONDS} from '../clients/kafka/consumer.ts'
+import {HEARTBEAT_INTERVAL_MILLISECONDS, LONGEST_JOIN_MILLISECONDS} from '../clients/kafka/consumer.ts'
+import {orAborted} from '../core/or-aborted.ts'
 import {withRetry} from '../core/retry.ts'
 import {createPartitions} from './kafka-partitions.ts'
 
@@ -20,6 +21,8 @@ export interface KafkaSource extends Source<RawMessage> {
   lag(): number
   /** Whether the group has us as a member. */
   isConnected(): boolean
+  /** Acknowledged, and not known to be committed: if the run ends now, they are read again. */
+  uncommitted(): number
   /** Acknowledgements that came after their partition was taken away: those records are read again by whoever has it now. */
   staleAcks(): number
 }
@@ -31,6 +34,12 @@ const MESSAGE_OVERHEAD_BYTES = 200
 
 /** After that the group does without our farewell: it misses us when the session is over. */
 const LEAVING_MILLISECONDS = 10_000
+/** The same where the broker is lost. */
+const LEAVING_A_LOST_BROKER_MILLISECONDS = 1000
+/** How often it is looked whether the broker has answered anything. */
+const LISTENING_MILLISECONDS = 1000
+/** A member hears of its broker several times a second. */
+const SILENCE_TOLD_AFTER_MILLISECONDS = 10_000
 /** kafkajs itself would try again after 0.3 s, for ever. */
 const RECONNECT_PAUSE_MILLISECONDS = 5000
 
@@ -54,8 +63,11 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
   let offer: Offer | undefined
   let ends: ReadonlyMap<number, bigint> | undefined
   let isFlushDue = false
-  let broken: UcsError | undefined
+  const lost = new AbortController() // the reason is a UcsError
   let downSince: number | undefined
+  let lastFault: UcsError | undefined
+  let hasHeard = false
+  let isJoining = false
   let wakeReader = () => {}
   const partitions = createPartitions({consumer, topic, retry, runtime, onChange: () => wakeReader()})
 
@@ -70,7 +82,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     describe: ({partition, offset}) => `${partition.slice(0, partition.lastIndexOf('@'))}/${offset}`,
     async close() {
       try {
-        if (!broken) await partitions.commitAll()
+        if (!lost.signal.aborted) await partitions.commitAll()
       } finally {
         closing.abort()
         partitions.stop()
@@ -79,13 +91,15 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     },
     lag: () => partitions.owned().reduce((sum, {end = 0n, begin = end, settled = begin}) => sum + Number(end - settled), 0),
     isConnected: () => partitions.isMember(),
+    uncommitted: () => partitions.uncommitted(),
     staleAcks: () => partitions.staleAcks(),
   }
 
   /** kafkajs waits for a join that is under way, and so for the slowest member of the group. */
   async function leaveGroup(): Promise<void> {
     const left = new AbortController()
-    const patience = clock.sleep(LEAVING_MILLISECONDS, left.signal).catch(() => {})
+    const milliseconds = lost.signal.aborted ? LEAVING_A_LOST_BROKER_MILLISECONDS : LEAVING_MILLISECONDS
+    const patience = clock.sleep(milliseconds, AbortSignal.any([left.signal, runtime.abort])).catch(() => {})
     await Promise.race([consumer.close(), patience]).finally(() => left.abort())
   }
 
@@ -95,7 +109,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
 
     let isFlushed = false
     while (!signal.aborted && !isAtEnd()) {
-      if (broken) throw broken
+      lost.signal.throwIfAborted()
       const chunk = takeChunk()
       if (chunk) {
         isFlushed = false
@@ -109,9 +123,10 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
   }
 
   async function started(signal: AbortSignal): Promise<boolean> {
-    const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error), {once: true}))
-    // A broker that does not answer is not waited for once the signal has fired.
-    const patiently = <T>(work: () => Promise<T>) => Promise.race([withRetry({work, policy: retry, signal}, runtime), stopped])
+    const ending = AbortSignal.any([signal, lost.signal]) // a broker that does not answer is not waited for after that
+    const target = `topic "${topic}"`
+    const patiently = <T>(work: () => Promise<T>) =>
+      orAborted(() => withRetry({work: (bounded) => bounded(target, work), policy: retry, signal: ending}, runtime), ending)
     try {
       await patiently(() => consumer.connect())
       if (untilEnd) {
@@ -119,13 +134,41 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
         ends = new Map(ranges.filter(({low, high}) => high > low).map(({partition, high}) => [partition, high]))
       }
 
+      void listenForSilence()
+      // A join may take longer than the patience where other members are slow, so it is bounded by the silence only.
       const {passed, reset} = partitions
-      await patiently(() => consumer.run({assigned, leaving, batch: hand, passed, reset, broken: noteBroken}))
+      const join = () => consumer.run({assigned, leaving, batch: hand, passed, reset, answered, broken: noteBroken})
+      await orAborted(() => withRetry({work: join, policy: retry, signal: ending}, runtime), ending)
       return true
     } catch (error) {
       if (signal.aborted) return false
       throw error
     }
+  }
+
+  /** A broker that hangs breaks no connection, and kafkajs waits half a minute for each of its answers. */
+  async function listenForSilence(): Promise<void> {
+    for (let silence = 0; !closing.signal.aborted && !lost.signal.aborted;) {
+      hasHeard = false
+      await clock.sleep(LISTENING_MILLISECONDS, closing.signal).catch(() => {})
+      silence = hasHeard ? 0 : silence + LISTENING_MILLISECONDS // and not a difference of times: we may have been asleep ourselves
+      const seconds = silence / 1000
+      if (silence === SILENCE_TOLD_AFTER_MILLISECONDS && !isJoining && downSince === undefined)
+        log.warn('kafka.silent', {message: `the broker of topic "${topic}" has not answered for ${seconds} s`})
+      const patience = isJoining ? Math.max(retry.forMilliseconds, LONGEST_JOIN_MILLISECONDS) : retry.forMilliseconds
+      if (silence >= patience) lose(lastFault ?? silent(seconds))
+    }
+  }
+
+  function silent(seconds: number): UcsError {
+    return new UnavailableError(`reading topic "${topic}" failed: its broker has not answered for ${seconds} s`, {
+      suggestion: 'Is the broker running? Check --broker or KAFKA_BROKER',
+    })
+  }
+
+  function lose(error: UcsError): void {
+    lost.abort(error)
+    wakeReader()
   }
 
   function takeChunk(): readonly Message<RawMessage>[] | undefined {
@@ -154,14 +197,20 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     return end === undefined || (offset !== undefined && offset >= end)
   }
 
+  function answered(): void {
+    hasHeard = true
+  }
+
   function assigned(numbers: readonly number[]): void {
-    downSince = undefined
+    downSince = lastFault = undefined
+    isJoining = false
     partitions.assign(numbers)
   }
 
   function leaving(): Promise<void> {
     offer = undefined
     isFlushDue = true
+    isJoining = true
     return partitions.leave()
   }
 
@@ -204,13 +253,14 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
 
   async function noteBroken(error: UcsError, isReconnecting: boolean): Promise<void> {
     partitions.disconnected()
+    isJoining = false
+    lastFault = error
     const isRepeated = downSince !== undefined
     downSince ??= clock.now()
     const isPassing = isReconnecting && error.retryable !== 'never'
     const isPatient = isPassing && clock.now() - downSince < retry.forMilliseconds
     if (isPatient) log.warn('kafka.reconnecting', {code: error.code, message: error.message, suggestion: error.suggestion})
-    else broken = error
-    wakeReader()
+    else lose(error)
     if (isRepeated && isPatient) await clock.sleep(RECONNECT_PAUSE_MILLISECONDS, closing.signal).catch(() => {})
   }
 }

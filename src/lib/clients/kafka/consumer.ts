@@ -49,6 +49,8 @@ export interface ConsumerHandlers {
   passed(partition: number, next: bigint): void
   /** The offset that was to be read next is not there. Resolves when reading may go on, at the first one that is. */
   reset(partition: number, from: bigint): Promise<void>
+  /** A broker has answered anything. */
+  answered(): void
   /**
    * The connection broke. A fault that can pass is reconnected after, once this resolves; one that cannot is not, and no
    * more calls follow.
@@ -79,6 +81,8 @@ export interface ConsumerOptions {
 
 /** A third of it is how long a rebalance waits for writes under way. */
 export const REBALANCE_TIMEOUT_MILLISECONDS = 60_000
+/** Our own writes are waited for, then the group's slowest member, and 5 s more by kafkajs. Until then nothing else is asked. */
+export const LONGEST_JOIN_MILLISECONDS = REBALANCE_TIMEOUT_MILLISECONDS / 3 + REBALANCE_TIMEOUT_MILLISECONDS + 5000
 const SESSION_TIMEOUT_MILLISECONDS = 30_000
 export const HEARTBEAT_INTERVAL_MILLISECONDS = 3000
 /** They take about nine seconds. Then it reports that the broker is gone, and begins anew. */
@@ -183,8 +187,9 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
     },
   }
 
-  function listen(consumer: Consumer, {assigned, passed, broken}: ConsumerHandlers): void {
-    const {COMMIT_OFFSETS, CRASH, END_BATCH_PROCESS, GROUP_JOIN} = consumer.events
+  function listen(consumer: Consumer, {assigned, passed, answered, broken}: ConsumerHandlers): void {
+    const {COMMIT_OFFSETS, CRASH, END_BATCH_PROCESS, GROUP_JOIN, REQUEST} = consumer.events
+    consumer.on(REQUEST, answered)
     consumer.on(GROUP_JOIN, ({payload}) => assigned(payload.memberAssignment[topic] ?? []))
     consumer.on(COMMIT_OFFSETS, () => {
       commits++

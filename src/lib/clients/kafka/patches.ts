@@ -106,13 +106,22 @@ function stopIdleTimers(): void {
 /**
  * A rebalance is joined at once, while writes are on their way, and what they would commit then is either refused
  * or moves another owner's offset back: https://github.com/tulios/kafkajs/issues/1527
+ * Each broker's loop joins when it hears of the rebalance: the second of them waits for the join of the first, or it would pass
+ * while the first still waits for the writes.
  */
 function announceJoins(): void {
   const {prototype} = require('kafkajs/src/consumer/consumerGroup') as {prototype: ConsumerGroup}
-  const join = prototype.joinAndSync
-  prototype.joinAndSync = async function (this: ConsumerGroup) {
-    for (const assigner of this.assigners) await assigner.beforeJoin?.()
-    return join.call(this)
+  const {joinAndSync} = prototype
+  const joining = new WeakMap<ConsumerGroup, Promise<void>>()
+  prototype.joinAndSync = function (this: ConsumerGroup) {
+    const joined = joining.get(this) ?? joinOnce(this).finally(() => joining.delete(this))
+    joining.set(this, joined)
+    return joined
+  }
+
+  async function joinOnce(group: ConsumerGroup): Promise<void> {
+    for (const assigner of group.assigners) await assigner.beforeJoin?.()
+    await joinAndSync.call(group)
   }
 }
 

@@ -1,6 +1,8 @@
 import type {Kafka, Message, Producer} from 'kafkajs'
 import type {Clock, Logger} from '../../core/types.ts'
 import type {KafkaSettings} from './connection.ts'
+import {orAborted} from '../../core/or-aborted.ts'
+import {within} from '../../core/within.ts'
 import {PartialWriteError, UnavailableError} from '../../errors.ts'
 import {createKafka, loadKafkaJs} from './connection.ts'
 import {innermost, translateKafkaError} from './errors.ts'
@@ -14,10 +16,13 @@ export interface OutgoingRecord {
 
 /** Records to one topic. A topic that does not exist comes into being where the broker allows it. */
 export interface KafkaProducer {
-  /** One attempt, within the connect timeout, to reach a broker and find the topic. */
+  /** The topic and its brokers. */
+  readonly target: string
+  /** One attempt to reach a broker and then to find the topic, each within the connect timeout. */
   connect(signal: AbortSignal): Promise<void>
   /** Resolves when all replicas in sync have the records. */
   send(records: readonly OutgoingRecord[]): Promise<void>
+  /** Does not wait for answers that are still missing. */
   close(): Promise<void>
 }
 
@@ -32,17 +37,20 @@ export interface ProducerOptions {
 
 export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}: ProducerOptions): KafkaProducer {
   const doing = `writing to topic "${topic}"`
+  const brokers = settings.brokers.join(', ')
+  let pending = 0
   let running: Promise<Producer> | undefined
   let connected: Producer | undefined
   let isClosed = false
 
   return {
+    target: `topic "${topic}" at ${brokers}`,
     async connect(signal) {
       const kafka = await createKafka(settings, 'one attempt', log)
-      await within(settings.connectTimeoutMilliseconds, reachBroker(kafka), signal)
-      await findTopic(kafka)
+      for (const step of [reachBroker, findTopic]) await orAborted(() => promptly(() => step(kafka)), signal)
     },
     async send(records) {
+      pending++
       try {
         running ??= start().catch((cause: unknown) => {
           running = undefined
@@ -54,12 +62,24 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
         if (/MESSAGE_TOO_LARGE|RECORD_LIST_TOO_LARGE|INVALID_RECORD/.test(String(cause.type)))
           throw new KafkaRefusal(cause.message, {cause: error})
         throw translateKafkaError(error, doing, settings)
+      } finally {
+        pending--
       }
     },
     async close() {
       isClosed = true
-      await connected?.disconnect()
+      const closing = connected?.disconnect() // which waits for all answers
+      if (pending === 0) await closing
+      else closing?.catch(() => {})
     },
+  }
+
+  /** kafkajs bounds each request, but not a handshake of many with a port that never answers. */
+  function promptly(step: () => Promise<void>): Promise<void> {
+    const {connectTimeoutMilliseconds: limit} = settings
+    const suggestion = 'Is the broker running? Check --broker or KAFKA_BROKER'
+    const late = () => new UnavailableError(`${doing}: ${brokers} did not answer within ${limit / 1000} s`, {suggestion})
+    return within(limit, step, clock, late)
   }
 
   /**
@@ -118,17 +138,5 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
     } finally {
       await producer.disconnect()
     }
-  }
-
-  /** kafkajs bounds each request, but not a handshake of many with a port that never answers. */
-  async function within(milliseconds: number, work: Promise<void>, signal: AbortSignal): Promise<void> {
-    const timer = new AbortController()
-    const tooLate = clock.sleep(milliseconds, AbortSignal.any([signal, timer.signal])).then(() => {
-      throw new UnavailableError(`${doing}: ${settings.brokers.join(', ')} did not answer within ${milliseconds / 1000} s`, {
-        suggestion: 'Is the broker running? Check --broker or KAFKA_BROKER',
-      })
-    })
-    work.catch(() => {}) // when it comes too late, nobody listens
-    await Promise.race([work, tooLate]).finally(() => timer.abort())
   }
 }

@@ -1,0 +1,14 @@
+import type {Clock} from './types.ts'
+
+/** Rejects with what `late` makes when the work takes longer. What was begun may still come to its end, but nobody waits for it. */
+export async function within<T>(milliseconds: number, work: () => Promise<T>, clock: Clock, late: () => Error): Promise<T> {
+  const over = new AbortController()
+  const tooLate = clock.sleep(milliseconds, over.signal).then(() => {
+    throw late()
+  })
+  try {
+    return await Promise.race([work(), tooLate])
+  } finally {
+    over.abort()
+  }
+}

@@ -318,7 +318,7 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [[...NO_SERVER, '--tag-field', 'time'], '--tag-field: "time" cannot be the name of a tag'],
     [[...NO_SERVER, '--broker', ','], 'no broker is named'],
     [[...NO_SERVER, '--kafka-sasl', 'plain'], '--kafka-sasl needs --kafka-username and --kafka-password'],
-    [[...NO_SERVER, '--kafka-cert', 'README.md'], '--kafka-cert: there is no file README.md'],
+    [[...NO_SERVER, '--kafka-cert', 'README.md'], 'there is no file README.md\n  try: Check --kafka-cert'],
     [['--token', 'x', '--influx-url', 'localhost:8086'], '--influx-url: expected an address such as http://localhost:8086'],
     [[...NO_SERVER, '--dead-letter', 'kafka:'], '--dead-letter: expected a topic: up to 249 letters'],
     [[...NO_SERVER, '--topic', 'a b'], '--topic: expected a topic: up to 249 letters'],

@@ -1,4 +1,6 @@
+import {execFile} from 'node:child_process'
 import {join} from 'node:path'
+import {promisify} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {type CliOptions, startUcs, ucs} from '../commands/cli.ts'
 import {freePorts} from '../services/free-ports.ts'
@@ -237,6 +239,33 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
       const options = {env: {...others, CLICKHOUSE_HOST: '127.0.0.1', UCS_CLICKHOUSE_PORT: '1'}}
       expect((await run(embedded, options)).json()).toMatchObject({ok: true, ledger: {read: 5, written: 5}})
       expect((await run(embedded, options)).json()).toMatchObject({ok: true, ledger: {read: 0}})
+    })
+
+    describe('the embedded engine, which would take what stands on standard input for the rest of each insert,', () => {
+      /** One process has a folder open at a time, so another one looks into it. */
+      const storedIn = async (folder: string, table: string) => {
+        const look = `import {Session} from 'chdb'; process.stdout.write(new Session(process.argv[1]).query('SELECT co FROM ' + process.argv[2] + ' ORDER BY co', 'CSV'))`
+        const {stdout} = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', look, folder, table])
+        return stdout.trim().split('\n').map(Number)
+      }
+
+      test('gets each line of an input that is longer than a pipe', async () => {
+        const count = 5000
+        const {run, table} = await scene()
+        const folder = join(newFolder(), 'engine')
+        const args = ['--input', '-', '--embedded', folder, '--batch-size', '50', '--json']
+        const {json} = await run(args, {input: `${events(count).join('\n')}\n`})
+        expect(json()).toMatchObject({ok: true, ledger: {read: count, written: count}})
+        expect(await storedIn(folder, table)).toEqual(upTo(count))
+      })
+
+      test('gets nothing of it where a topic is read', async () => {
+        const {run, table} = await scene(events(3))
+        const folder = join(newFolder(), 'engine')
+        const {json} = await run(['--until-end', '--embedded', folder, '--json'], {input: `${events(3, 7).join('\n')}\n`})
+        expect(json()).toMatchObject({ok: true, ledger: {read: 3, written: 3}})
+        expect(await storedIn(folder, table)).toEqual(upTo(3))
+      })
     })
 
     test('a typed host is stronger than a URL in the environment', async () => {

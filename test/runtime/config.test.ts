@@ -191,9 +191,9 @@ describe('the files that values are read from', () => {
 
   it.each<[origins: Origins, message: string, suggestion: string]>([
     [{typed: {'env-file': 'none.env'}}, 'there is no file none.env', 'Check --env-file'],
-    [{typed: {'env-file': '.'}}, 'cannot read .: EISDIR', 'Check --env-file'],
+    [{typed: {'env-file': '.'}}, '. is a folder and not a file', 'Name a file with --env-file'],
     [{typed: {config: 'none.yaml'}}, 'there is no file none.yaml', 'Check --config'],
-    [{typed: {config: '.'}}, 'cannot read .: EISDIR', 'Check --config'],
+    [{typed: {config: '.'}}, '. is a folder and not a file', 'Name a file with --config'],
   ])('end it where they cannot be read: %j', async (origins, message, suggestion) => {
     await expect(resolve(origins)).rejects.toMatchObject({code: 'USAGE', message: expect.stringContaining(message) as string, suggestion})
   })

@@ -178,7 +178,8 @@ describe('a connection that breaks', () => {
 })
 
 describe('a broker that answers nothing any more', () => {
-  const silent = (seconds: number) => expect.objectContaining({message: expect.stringContaining(`not answered for ${seconds} s`) as string}) as Error
+  const silent = (seconds: number) =>
+    expect.objectContaining({message: expect.stringContaining(`not answered for ${seconds} s`) as string}) as Error
 
   it('is told after 10 s, and ends the read when the patience ends', async () => {
     const {start, silence, rest, clock, warnings} = setUp({forMilliseconds: 60_000})

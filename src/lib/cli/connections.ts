@@ -1,4 +1,3 @@
-import {readFile} from 'node:fs/promises'
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {InfluxClient} from '../clients/influx.ts'
 import type {KafkaSettings} from '../clients/kafka/connection.ts'
@@ -7,6 +6,7 @@ import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {clickhouseFlags, influxFlags, kafkaFlags} from './flags.ts'
 import {AuthError, UsageError} from '../errors.ts'
+import {readNamedFile} from '../runtime/named-file.ts'
 import {strongestOf} from './settings.ts'
 
 /* From the values of flags to clients. Clients are imported here, when a command runs, so that `--help` need not wait for them. */
@@ -87,10 +87,17 @@ export async function shouldCompress({compression, 'influx-url': url}: Values<ty
   return compression === 'gzip' || (compression === 'auto' && !isLoopback(url))
 }
 
-export async function clickHouseClient(values: Values<typeof clickhouseFlags>, given: Origins): Promise<ClickHouse> {
+export async function clickHouseClient(
+  values: Values<typeof clickhouseFlags> & {readonly input: string},
+  given: Origins,
+): Promise<ClickHouse> {
   const server = strongestOf(given, ['clickhouse-url', 'clickhouse-host', 'embedded'])
   if (server === 'embedded') {
-    const {openEmbeddedClickHouse} = await import('../clients/clickhouse-embedded.ts')
+    const [{openEmbeddedClickHouse}, {setStandardInputAside}] = await Promise.all([
+      import('../clients/clickhouse-embedded.ts'),
+      import('../runtime/standard-input.ts'),
+    ])
+    setStandardInputAside({isNeeded: values.input === '-'})
     return openEmbeddedClickHouse(values.embedded!)
   }
 
@@ -118,20 +125,12 @@ async function secretOf(
 }
 
 async function readSecretFile(path: string, flag: string): Promise<string> {
-  const secret = (await readNamed(path, flag)).trim()
+  const secret = (await readNamedFile(path, flag)).trim()
   if (secret === '') throw new UsageError(`${flag}: ${path} is empty`)
   return secret
 }
 
 async function readPem<K extends string>(values: Readonly<Record<K, unknown>>, name: K): Promise<string | undefined> {
   const path = values[name] as string | undefined
-  return path === undefined ? undefined : readNamed(path, `--${name}`)
-}
-
-async function readNamed(path: string, flag: string): Promise<string> {
-  return readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(`${flag}: ${cause.code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${cause.message}`}`, {
-      cause,
-    })
-  })
+  return path === undefined ? undefined : readNamedFile(path, `--${name}`)
 }

@@ -5,6 +5,7 @@ import type {batchFlags, deliveryFlags, dryRunFlag, inputFlag, kafkaFlags, limit
 import type {StreamPlan} from './stream.ts'
 import {UnavailableError, UsageError} from '../errors.ts'
 import {acquireLock} from '../runtime/lock.ts'
+import {standardInput} from '../runtime/standard-input.ts'
 import {limited} from '../sources/limited.ts'
 import {createNdjsonSource} from '../sources/ndjson.ts'
 import {kafkaSettings} from './connections.ts'
@@ -96,7 +97,7 @@ type Opened = Pick<MessagePlan<never>, 'source' | 'lag' | 'isConnected'> & Parti
 function openInput(values: MessageValues, given: ReadonlyMap<string, Given>, {clock}: Runtime): Opened {
   if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')
     throw new UsageError('--until-end is about a topic: an input ends by itself')
-  return {source: limited(createNdjsonSource({input: process.stdin, name: 'stdin'}), limitsOf(values), clock)}
+  return {source: limited(createNdjsonSource({input: standardInput(), name: 'stdin'}), limitsOf(values), clock)}
 }
 
 async function openTopic(values: MessageValues, given: ReadonlyMap<string, Given>, runtime: Runtime, retry: RetryPolicy): Promise<Opened> {

@@ -1,8 +1,8 @@
-import {readFile} from 'node:fs/promises'
 import type {CommandSettings, Given} from './given.ts'
 import type {Node, Pair, YAMLError} from 'yaml'
 import {UsageError} from '../errors.ts'
 import {nearest} from '../format/nearest.ts'
+import {readNamedFile} from './named-file.ts'
 
 export interface ConfigFileOptions {
   readonly command: string
@@ -21,12 +21,7 @@ const NOT_IN_HERE = ['config', 'env-file']
  */
 export async function readConfigFile(path: string, options: ConfigFileOptions): Promise<ReadonlyMap<string, Given>> {
   const {isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument} = await import('yaml')
-  const text = await readFile(path, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(cause.code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${cause.message}`, {
-      cause,
-      suggestion: 'Check --config',
-    })
-  })
+  const text = await readNamedFile(path, '--config')
   const lines = new LineCounter()
   const document = parseDocument(text, {lineCounter: lines, uniqueKeys: true})
   const [fault] = document.errors

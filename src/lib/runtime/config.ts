@@ -1,8 +1,8 @@
-import {readFile} from 'node:fs/promises'
 import type {CommandSettings, Given, Origin, Setting} from './given.ts'
 import {UsageError} from '../errors.ts'
 import {parseEnvFile} from '../format/env-file.ts'
 import {readConfigFile} from './config-file.ts'
+import {readNamedFile} from './named-file.ts'
 
 export interface ConfigInputs {
   /** "kafka-to-influx", "buckets create" */
@@ -115,13 +115,9 @@ function fromTexts(texts: readonly string[] | undefined, origin: Origin): Given 
 
 async function readEnvFile(path: string, missing?: 'may be missing'): Promise<Layer> {
   try {
-    return parseEnvFile(await readFile(path, 'utf8'))
-  } catch (cause) {
-    const {code, message} = cause as NodeJS.ErrnoException
-    if (missing && (code === 'ENOENT' || code === 'EISDIR')) return new Map()
-    throw new UsageError(code === 'ENOENT' ? `there is no file ${path}` : `cannot read ${path}: ${message}`, {
-      cause,
-      suggestion: missing ? `Make ${path} readable, or remove it` : 'Check --env-file',
-    })
+    return parseEnvFile(await readNamedFile(path, '--env-file'))
+  } catch (error) {
+    if (missing && error instanceof UsageError) return new Map()
+    throw error
   }
 }

@@ -17,68 +17,111 @@ export interface OwnedRow {
 }
 
 /**
- * The positions that a table has already. Read for a partition when its first batch after an assignment is about to be
- * inserted, as the set of those at or above that batch: never as a maximum, because of two inserts the later may be
- * durable and the earlier not.
+ * The positions that a table has already. A message is looked for before its first insert, in the set of what is stored:
+ * never below a maximum, because of two inserts the later may be durable and the earlier not.
  */
 export interface StoredPositions {
   /** All messages are of one partition. The rows carry their positions. */
   rowsNotStored(messages: readonly MessageRows[], signal: AbortSignal): Promise<readonly OwnedRow[]>
   /** An insert of these messages failed, and may be stored all the same: looks for them before their next one. */
   doubt(messages: readonly MessageRows[]): void
+  /** Rows that the table had when their message was looked for the first time. */
+  alreadyStored(): number
 }
 
-export function createStoredPositions(client: ClickHouse, table: string): StoredPositions {
-  const sets = new Map<string, Set<string>>() // by the partition's name, which tells one assignment from the next
+/** How much is read ahead of a partition, and kept of it: about 4 MB. */
+const PAGE_POSITIONS = 50_000
+
+interface Place {
+  readonly offset: bigint
+  readonly index: number
+}
+
+/** All that is stored of a partition from one place up to another, or to the end. */
+interface Page {
+  readonly from: Place
+  readonly to: Place | undefined
+  readonly positions: ReadonlySet<string>
+}
+
+export function createStoredPositions(client: ClickHouse, table: string, pagePositions = PAGE_POSITIONS): StoredPositions {
+  const pages = new Map<string, Page>() // by the partition's name, which tells one assignment from the next
+  // What was found stays as it was: a part of a batch that was accepted is sent once more to see whether the server works.
+  const storedRows = new WeakMap<MessageRows, ReadonlySet<number>>()
   const doubted = new WeakSet<MessageRows>()
+  let alreadyStored = 0
 
   return {
     async rowsNotStored(messages, signal) {
+      for (const message of inOrder(messages)) if (!storedRows.has(message) || doubted.has(message)) await lookFor(message, signal)
       const [topic, number] = placeOf(messages[0]!.position.partition)
-      const stored = await storedPositions(messages, signal)
-      return messages.flatMap(({position: {offset}, rows}, owner) =>
-        rows.flatMap((row, index) => {
-          if (stored.has(`${offset}/${index}`)) return []
+      return messages.flatMap((message, owner) =>
+        message.rows.flatMap((row, index) => {
+          if (storedRows.get(message)!.has(index)) return []
+          const {offset} = message.position
           return [{row: {...row, _topic: topic, _partition: number, _offset: String(offset), _index: index}, owner, index}]
         }),
       )
     },
     doubt(messages) {
       for (const message of messages) doubted.add(message)
+      pages.delete(messages[0]!.position.partition)
     },
+    alreadyStored: () => alreadyStored,
   }
 
-  async function storedPositions(messages: readonly MessageRows[], signal: AbortSignal): Promise<ReadonlySet<string>> {
-    const {partition, offset} = messages[0]!.position
-    const known = sets.get(partition)
-    if (known && !messages.some((message) => doubted.has(message))) return known
-    const [topic, number] = placeOf(partition)
-    const found = await read(topic, number, offset, signal)
-    for (const message of messages) doubted.delete(message)
-    if (known) {
-      // Not the rest of what is found: a part of the batch that was accepted is sent once more to see whether the server works.
-      for (const position of positionsOf(messages)) if (found.has(position)) known.add(position)
-      return known
+  async function lookFor(message: MessageRows, signal: AbortSignal): Promise<void> {
+    const {partition, offset} = message.position
+    let stored = NONE
+    for (const index of message.rows.keys()) {
+      const page = pages.get(partition)
+      const place = {offset, index}
+      const {positions} = page && covers(page, place) ? page : await turnTo(partition, place, signal)
+      if (positions.has(`${offset}/${index}`)) stored = new Set([...stored, index])
     }
 
-    for (const name of sets.keys()) if (name.startsWith(`${topic}/${number}@`)) sets.delete(name)
-    sets.set(partition, found)
-    return found
+    if (!storedRows.has(message)) alreadyStored += stored.size // else it is we who stored them
+    storedRows.set(message, stored)
+    doubted.delete(message)
   }
 
-  async function read(topic: string, partition: number, from: bigint, signal: AbortSignal): Promise<Set<string>> {
+  async function turnTo(partition: string, place: Place, signal: AbortSignal): Promise<Page> {
+    const page = await read(partition, place, signal)
+    const former = partition.replace(/\d+$/, '')
+    for (const name of pages.keys()) if (name.startsWith(former)) pages.delete(name)
+    pages.set(partition, page)
+    return page
+  }
+
+  /** In portions: a new group may find all of a table that has everything. */
+  async function read(partition: string, from: Place, signal: AbortSignal): Promise<Page> {
+    const [topic, number] = placeOf(partition)
     const rows = await client.query<{position: string}>(
       `SELECT concat(toString(_offset), '/', toString(_index)) AS position FROM ${table}
-       WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND _offset >= {from:Int64}`,
-      {topic, partition, from: String(from)},
+       WHERE _topic = {topic:String} AND _partition = {partition:Int32} AND (_offset, _index) >= ({offset:Int64}, {index:UInt32})
+       ORDER BY _offset, _index LIMIT {limit:UInt32}`,
+      {topic, partition: number, offset: String(from.offset), index: from.index, limit: pagePositions},
       signal,
     )
-    return new Set(rows.map(({position}) => position))
+    const isLast = rows.length < pagePositions
+    return {from, to: isLast ? undefined : positionOf(rows.at(-1)!.position), positions: new Set(rows.map(({position}) => position))}
   }
 }
 
-const positionsOf = (messages: readonly MessageRows[]) =>
-  messages.flatMap(({position: {offset}, rows}) => rows.map((_, index) => `${offset}/${index}`))
+const NONE: ReadonlySet<number> = new Set()
+
+/** Letters that are replayed come in any order. */
+const inOrder = (messages: readonly MessageRows[]) =>
+  messages.toSorted(({position: {offset: one}}, {position: {offset: other}}) => (one < other ? -1 : one > other ? 1 : 0))
+
+const covers = ({from, to}: Page, place: Place) => !isBefore(place, from) && (to === undefined || !isBefore(to, place))
+
+const isBefore = (one: Place, other: Place) => one.offset < other.offset || (one.offset === other.offset && one.index < other.index)
+
+function positionOf(text: string): Place {
+  const [offset = '', index] = text.split('/')
+  return {offset: BigInt(offset), index: Number(index)}
+}
 
 /** "topic/0@7" */
 function placeOf(partition: string): [topic: string, partition: number] {

@@ -50,7 +50,10 @@ export async function openCsv(path: string): Promise<CsvFile> {
   const suggestion = 'Name the CSV with --file or CSV_FILE_PATH'
   const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') throw new UsageError(`there is no file ${path}`, {cause, suggestion})
-    throw new IoError(`cannot read ${path}: ${cause.message}`, {cause})
+    throw new IoError(`cannot read ${path}: ${cause.message}`, {
+      cause,
+      suggestion: `Make it readable for this user, or name another with --file`,
+    })
   })
   const stats = await handle.stat()
   if (stats.isFile()) return {handle, path}

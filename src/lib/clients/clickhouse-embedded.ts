@@ -1,6 +1,6 @@
 import {resolve} from 'node:path'
 import type {ClickHouse} from './clickhouse.ts'
-import {IoError, LockedError, UsageError} from '../errors.ts'
+import {IoError, LockedError, UnavailableError, UsageError} from '../errors.ts'
 import {makeFolder} from '../runtime/folder.ts'
 import {wrapDriver} from './clickhouse.ts'
 
@@ -27,11 +27,18 @@ export async function openEmbeddedClickHouse(folder: string): Promise<ClickHouse
   const connection = createChdbConnection({path}) as unknown as Parameters<typeof createClient>[0] & object
   const driver = createClient({connection: connection as never, log: {level: ClickHouseLogLevel.OFF}})
 
-  return wrapDriver(driver, path, async () => {
+  const engine = wrapDriver(driver, path, async () => {
     await driver.close()
     keeper.close()
     await chdb.drainPending() // a process that ends while the engine works crashes
   })
+  const blame = blameDisk(path)
+  return {
+    ...engine,
+    command: (...statement) => engine.command(...statement).catch(blame),
+    query: (...question) => engine.query<never>(...question).catch(blame),
+    insert: (insert) => engine.insert(insert).catch(blame),
+  }
 
   function openSession() {
     try {
@@ -61,8 +68,20 @@ async function loadEngine() {
         : `the embedded engine does not run on ${process.platform}-${process.arch}: ${(cause as Error).message.split('\n', 1)[0]}`,
       {
         cause,
-        suggestion: isMissing ? 'npm install chdb@3.4.0' : 'Use a ClickHouse server: --clickhouse-url',
+        suggestion: isMissing
+          ? 'npm install chdb@3.4.0, with --global where ucs is installed so'
+          : 'Use a ClickHouse server: --clickhouse-url',
       },
     )
+  }
+}
+
+/** What a server would wait out, somebody has to mend on this machine. */
+export function blameDisk(path: string): (cause: Error) => never {
+  return (cause) => {
+    const isDiskFault = /not enough space|no space left|read-only file system|permission denied|input\/output error/i.test(cause.message)
+    if (!(cause instanceof UnavailableError) || !isDiskFault) throw cause // what a refusal quotes of a row may say anything
+    const suggestion = `Make room where ${path} is, mend its rights, or name another folder with --embedded`
+    throw new IoError(cause.message.trim(), {cause, suggestion})
   }
 }

@@ -89,7 +89,7 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     const {retry: policy, observer, deadLetter} = pipeline
     const attempts = {policy, signal: writing, proven: () => proven, observer}
     const refused = await withRetry({...attempts, work: write}, runtime)
-    if (rows.length > 0) proven = true
+    if (owners.some((owner) => !unsent.has(owner))) proven = true
     const letters = lettersOf(batch, refused)
     const putLetters = (bounded: Bounded) => orAborted(() => bounded('the place for dead letters', () => deadLetter.put(letters)), writing)
     if (letters.length > 0) await withRetry({...attempts, work: putLetters}, runtime)
@@ -205,15 +205,21 @@ function leaveOut({batch, unsent}: Settlement<unknown, unknown>, abandoned: Set<
 }
 
 function tallyOf<O>({batch, refused, unsent}: Settlement<unknown, O>, sink: Sink<O>): Tally {
-  const {owners, unmade, filtered, keys} = batch
+  const {rows: all, owners, unmade, filtered} = batch
   const rejected = new Map(batch.rejected) // a message that lost any of its rows, with the first reason
   for (const {owner, error} of unmade) if (!rejected.has(owner)) rejected.set(owner, error)
   for (const [row, error] of refused) if (!rejected.has(owners[row]!)) rejected.set(owners[row]!, error)
 
   let [accepted, rows] = [0, 0]
+  const isWhole = refused.size === 0 && unsent.size === 0
+  const keys = new Set(isWhole ? batch.keys : [])
   owners.forEach((owner, row) => {
     if (unsent.has(owner)) return
-    if (!refused.has(row)) rows++
+    if (!refused.has(row)) {
+      rows++
+      if (!isWhole && sink.key) keys.add(sink.key(all[row]!))
+    }
+
     if (owner !== owners[row - 1] && !rejected.has(owner)) accepted++
   })
 
@@ -224,7 +230,7 @@ function tallyOf<O>({batch, refused, unsent}: Settlement<unknown, O>, sink: Sink
     rows: sink.prints ? 0 : rows,
     filtered: settled(filtered),
     rejected: settled(rejected).map((error) => error.reason),
-    collapsed: sink.key ? owners.length - keys.size : 0,
+    collapsed: sink.key ? rows - keys.size : 0,
   }
 }
 

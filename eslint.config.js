@@ -23,15 +23,15 @@ const folderRules = Object.entries(MAY_IMPORT).map(([folder, allowed]) => {
   return {files: [`src/lib/${folder}/**`], rules: {'no-restricted-imports': ['error', {patterns}]}}
 })
 
+const PASSED_IN = 'what is impure is passed in: see Runtime in core/types.ts'
+
 const IMPURE = [
   ['Date', 'now'],
   ['Math', 'random'],
   ['process', 'env'],
-].map(([object, property]) => ({
-  object,
-  property,
-  message: 'what is impure is passed in: see Runtime in core/types.ts',
-}))
+].map(([object, property]) => ({object, property, message: PASSED_IN}))
+
+const IMPURE_GLOBALS = ['setTimeout', 'setInterval', 'setImmediate', 'fetch'].map((name) => ({name, message: PASSED_IN}))
 
 export default tseslint.config(
   {ignores: ['dist', 'coverage', 'docs', 'bench/peers']},
@@ -59,6 +59,7 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // a sixth of the time, for classes that we do not have
       '@typescript-eslint/consistent-type-imports': ['error', {disallowTypeAnnotations: false}],
       'no-restricted-properties': ['error', ...IMPURE],
+      'no-restricted-globals': ['error', ...IMPURE_GLOBALS],
       'object-shorthand': 'error',
       eqeqeq: ['error', 'always', {null: 'ignore'}],
     },
@@ -66,7 +67,7 @@ export default tseslint.config(
   ...folderRules,
   {
     files: ['src/lib/{runtime,cli}/**', 'src/commands/**', 'test/**', 'bench/**', 'examples/**', 'bin/**', '*.config.*'],
-    rules: {'no-restricted-properties': 'off'},
+    rules: {'no-restricted-properties': 'off', 'no-restricted-globals': 'off'},
   },
   {
     files: ['test/**'],

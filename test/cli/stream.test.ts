@@ -386,6 +386,12 @@ describe('health', () => {
     await expect(ask()).rejects.toThrow()
   })
 
+  it('is not served by a run that has an end, which says so', async () => {
+    const {exitCode, events} = await run({health})
+    expect(exitCode).toBe(0)
+    expect(events).toEqual([['warn', 'health.off', {message: '--health-port serves a run without an end, and this one has a limit'}]])
+  })
+
   it('that cannot be served ends the run before anything is read, and everything is closed', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     onTestFinished(() => void other.close())
@@ -410,8 +416,7 @@ describe('the options of a run', () => {
     [true, {'health-port': 5000}, {host: '127.0.0.1', port: 5000, stallMilliseconds: 60_000}],
     [true, {'health-port': 0}, undefined],
     [true, {}, undefined],
-    [false, {'health-port': 5000}, undefined],
-  ])('serve health where the run is endless and has a port: %s %j', (isEndless, own, expected) => {
+  ])('serve health where there is a port: %s %j', (isEndless, own, expected) => {
     expect(streamOptions('test', {...values, ...own}, isEndless).health).toEqual(expected)
   })
 

@@ -320,6 +320,8 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [[...NO_SERVER, '--kafka-sasl', 'plain'], '--kafka-sasl needs --kafka-username and --kafka-password'],
     [[...NO_SERVER, '--kafka-cert', 'README.md'], 'there is no file README.md\n  try: Check --kafka-cert'],
     [['--token', 'x', '--influx-url', 'localhost:8086'], '--influx-url: expected an address such as http://localhost:8086'],
+    [['--token', 'x', '--influx-url', 'http://h:1/?org=a'], '--influx-url takes no parameters and no user'],
+    [['--token', 'x', '--influx-url', 'http://me:secret@h:1'], '--influx-url takes no parameters and no user'],
     [[...NO_SERVER, '--dead-letter', 'kafka:'], '--dead-letter: expected a topic: up to 249 letters'],
     [[...NO_SERVER, '--topic', 'a b'], '--topic: expected a topic: up to 249 letters'],
   ])('on %j', async (args, message) => {

@@ -1,6 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {formatDuration, parseDuration} from '../../src/lib/format/duration.ts'
-import {seededRandom} from '../fakes/random.ts'
+import {parseDuration} from '../../src/lib/format/duration.ts'
 
 describe('parseDuration', () => {
   it.each([
@@ -56,28 +55,5 @@ describe('parseDuration', () => {
     '五s',
   ])('refuses "%s"', (text) => {
     expect(parseDuration(text)).toBeUndefined()
-  })
-})
-
-describe('formatDuration', () => {
-  it.each([
-    [0, '0ms'],
-    [1, '1ms'],
-    [1500, '1500ms'],
-    [90_000, '90s'],
-    [120_000, '2m'],
-    [7_200_000, '2h'],
-    [172_800_000, '2d'],
-    [1_209_600_000, '2w'],
-  ])('prints %d ms as %s', (milliseconds, text) => {
-    expect(formatDuration(milliseconds)).toBe(text)
-  })
-
-  it('prints what parseDuration reads back as the same', () => {
-    const random = seededRandom(1)
-    for (let turn = 0; turn < 2000; turn++) {
-      const milliseconds = Math.floor(random() * 1000) * [1, 1000, 60_000, 3_600_000, 86_400_000][turn % 5]!
-      expect(parseDuration(formatDuration(milliseconds))).toBe(milliseconds)
-    }
   })
 })

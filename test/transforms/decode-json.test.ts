@@ -38,6 +38,7 @@ describe('decodeJson', () => {
     ['an array in an array', '[[{"a":1}],[{"a":2}]]', [{a: 1}, {a: 2}]],
     ['a key that every object has', '{"constructor":1}', [{constructor: 1}]],
     ['the last of two equal keys, as JSON.parse does', '{"a":1,"a":2}', [{a: 2}]],
+    ['a name that stands twice by its last value', '{"a":1,"a":2}', [{a: 2}]],
   ])('reads %s', (_, text, rows) => {
     expect(decode(text)).toEqual(rows)
   })

@@ -96,7 +96,9 @@ export abstract class BaseCommand extends Command {
     if (error instanceof ReaderGoneError) return // as quiet as any program whose reader has enough
     if (!this.#log) this.#isJson = await this.wantsJson()
     if (this.#isJson) this.printJson(exitCode, describeError(error))
-    if (this.#report.ledger) this.say('summary', ledgerText(this.#report.ledger, this.elapsed()))
+    const {ledger, notes} = this.#report
+    if (ledger) this.say('summary', ledgerText(ledger, this.elapsed()))
+    for (const note of notes) this.say('note', note)
     this.say('error', errorText(error), describeError(error))
   }
 

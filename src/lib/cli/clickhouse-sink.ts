@@ -2,6 +2,8 @@ import {randomUUID} from 'node:crypto'
 import type {Runtime, Sink} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {MessageRows} from '../transforms/to-row.ts'
+import type {StoredPositions} from '../sinks/clickhouse-positions.ts'
+import type {RunReport} from './base-command.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, clickhouseFlags, dryRunFlag} from './flags.ts'
 import {UsageError} from '../errors.ts'
@@ -49,6 +51,7 @@ export async function openClickHouseSink(
   values: SinkValues,
   given: ReadonlyMap<string, Given>,
   {clock, log}: Pick<Runtime, 'clock' | 'log'>,
+  report: RunReport,
 ): Promise<Sink<MessageRows>> {
   const target = targetOf(values)
   if (target.hasPositions && values.input === '-')
@@ -60,15 +63,29 @@ export async function openClickHouseSink(
 
   const client = await clickHouseClient(values, given)
   const table = qualifiedName(target)
-  return createClickHouseSink({
+  const positions = target.hasPositions ? createStoredPositions(client, table) : undefined
+  const sink = createClickHouseSink({
     client,
     table,
     maxInFlight: values['in-flight'],
     clock,
     runId: randomUUID(),
-    positions: target.hasPositions ? createStoredPositions(client, table) : undefined,
+    positions,
     check: (signal) => prepareSensorTable(client, {...target, mayCreate: values['create-table'], signal, log}),
   })
+  return positions ? reporting(sink, positions, report) : sink
+}
+
+/** The ledger counts what is stored as written, whoever wrote it. */
+function reporting(sink: Sink<MessageRows>, {alreadyStored}: StoredPositions, report: RunReport): Sink<MessageRows> {
+  report.own['alreadyStored'] = alreadyStored
+  return {
+    ...sink,
+    async close() {
+      if (alreadyStored() > 0) report.notes.push(`${alreadyStored()} rows were in the table already, and were not written again`)
+      await sink.close()
+    },
+  }
 }
 
 function targetOf(values: SinkValues) {

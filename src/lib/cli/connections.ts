@@ -43,6 +43,9 @@ async function saslOf(values: Values<typeof kafkaFlags>, given: Origins): Promis
 }
 
 export async function influxClient(values: Values<typeof influxFlags>, given: Origins, clock: Clock): Promise<InfluxClient> {
+  const {search, username} = values['influx-url']
+  if (search !== '' || username !== '')
+    throw new UsageError('--influx-url takes no parameters and no user', {suggestion: 'Use --influx-org, --influx-bucket and --token'})
   const [{createHttpClient}, {createInfluxClient}] = await Promise.all([import('../clients/http.ts'), import('../clients/influx.ts')])
   return createInfluxClient({
     http: createHttpClient({

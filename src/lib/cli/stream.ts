@@ -33,7 +33,7 @@ export interface StreamPlan<I, O> {
 export interface StreamOptions {
   readonly command: string
   readonly isEndless: boolean
-  /** Where an endless run serves its health, if it does. */
+  /** Where to serve its health, which only an endless run does. */
   readonly health: {readonly host: string; readonly port: number; readonly stallMilliseconds: number} | undefined
   readonly retryForMilliseconds: number | undefined
   readonly shutdownMilliseconds: number
@@ -59,7 +59,7 @@ export function streamOptions(command: string, values: OptionValues, isEndless: 
   return {
     command,
     isEndless,
-    health: isEndless && port ? {host, port, stallMilliseconds: 3 * flushInterval + STALL_MILLISECONDS} : undefined,
+    health: port ? {host, port, stallMilliseconds: 3 * flushInterval + STALL_MILLISECONDS} : undefined,
     retryForMilliseconds: values['retry-for'],
     shutdownMilliseconds: values['shutdown-timeout'],
   }
@@ -150,11 +150,16 @@ export async function runStream<F extends FlagSet, I, O>(
 }
 
 async function serveHealth<F extends FlagSet>(
-  {command, health}: StreamOptions,
+  {command, isEndless, health}: StreamOptions,
   run: {readonly vitals: Vitals; readonly clock: Clock},
   {log, redact}: Pick<Session<F>, 'log' | 'redact'>,
 ): Promise<HealthServer | undefined> {
   if (!health) return undefined
+  if (!isEndless) {
+    log.warn('health.off', {message: '--health-port serves a run without an end, and this one has a limit'})
+    return undefined
+  }
+
   const {startHealthServer} = await import('../runtime/health.ts')
   const server = await startHealthServer({command, redact, ...run, ...health})
   log.info('health.listening', {address: server.address})

@@ -14,9 +14,3 @@ export function parseDuration(text: string): number | undefined {
   const parts = text.matchAll(/([\d.]+)(ms|s|m|h|d|w)/g)
   return parts.reduce((total, [, count, unit]) => total + Number(count) * MILLISECONDS[unit!]!, 0)
 }
-
-/** The shortest exact form: `90000` is `90s`, `120000` is `2m`. */
-export function formatDuration(milliseconds: number): string {
-  const unit = ['w', 'd', 'h', 'm', 's'].find((name) => milliseconds >= MILLISECONDS[name]! && milliseconds % MILLISECONDS[name]! === 0)
-  return unit ? `${milliseconds / MILLISECONDS[unit]!}${unit}` : `${milliseconds}ms`
-}

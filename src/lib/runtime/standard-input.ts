@@ -1,6 +1,6 @@
 import {spawn} from 'node:child_process'
 import {closeSync, openSync} from 'node:fs'
-import type {Readable} from 'node:stream'
+import {PassThrough, type Readable} from 'node:stream'
 import {isatty} from 'node:tty'
 import {IoError} from '../errors.ts'
 
@@ -29,7 +29,7 @@ export function setStandardInputAside({isNeeded}: {readonly isNeeded: boolean}):
 function relayed(): Readable {
   // Of its own group, so that Ctrl-C does not end the input before we know of the signal.
   const relay = spawn(process.execPath, ['-e', RELAY], {stdio: ['inherit', 'pipe', 'ignore'], detached: true, env: {}})
-  const input = relay.stdout
+  const input = relay.stdout.pipe(new PassThrough()) // which keeps what nobody has read when the relay ends; Node throws the rest of its output away
   const end = () => relay.kill('SIGKILL')
   process.once('exit', end)
   relay.once('error', (cause) => input.destroy(new IoError(`reading stdin failed: ${cause.message}`, {cause})))

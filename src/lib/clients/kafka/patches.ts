@@ -96,6 +96,7 @@ function stopIdleTimers(): void {
     if (this.pending.length === 0 || this.throttleCheckTimeoutId) return
     // eslint-disable-next-line no-restricted-properties -- compared with what kafkajs took from the same clock
     const milliseconds = Math.max(10, this.throttledUntil - Date.now())
+    // eslint-disable-next-line no-restricted-globals -- as kafkajs itself does
     this.throttleCheckTimeoutId = setTimeout(() => {
       this.throttleCheckTimeoutId = null
       this.checkPendingRequests()

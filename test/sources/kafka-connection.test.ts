@@ -191,6 +191,13 @@ describe('a broker that answers nothing any more', () => {
     expect(warnings()).toEqual([{event: 'kafka.silent', message: 'the broker of topic "t" has not answered for 10 s'}])
   })
 
+  it('has 30 s also where nothing is tried twice', async () => {
+    const {start, silence, rest} = setUp({forMilliseconds: 0})
+    await start(0)
+    silence()
+    expect(await rest()).toEqual(silent(30))
+  })
+
   it('ends the read with what broke, where anything is known', async () => {
     const {start, running, silence, rest} = setUp({forMilliseconds: 60_000})
     await start(0)

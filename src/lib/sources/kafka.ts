@@ -38,6 +38,8 @@ const LEAVING_MILLISECONDS = 10_000
 const LEAVING_A_LOST_BROKER_MILLISECONDS = 1000
 /** How often it is looked whether the broker has answered anything. */
 const LISTENING_MILLISECONDS = 1000
+/** Without any patience for another attempt, this long is still one attempt. */
+const LONGEST_SILENCE_MILLISECONDS = 30_000
 /** A member hears of its broker several times a second. */
 const SILENCE_TOLD_AFTER_MILLISECONDS = 10_000
 /** kafkajs itself would try again after 0.3 s, for ever. */
@@ -155,7 +157,8 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
       const seconds = silence / 1000
       if (silence === SILENCE_TOLD_AFTER_MILLISECONDS && !isJoining && downSince === undefined)
         log.warn('kafka.silent', {message: `the broker of topic "${topic}" has not answered for ${seconds} s`})
-      const patience = isJoining ? Math.max(retry.forMilliseconds, LONGEST_JOIN_MILLISECONDS) : retry.forMilliseconds
+      const own = retry.forMilliseconds || LONGEST_SILENCE_MILLISECONDS
+      const patience = isJoining ? Math.max(own, LONGEST_JOIN_MILLISECONDS) : own
       if (silence >= patience) lose(lastFault ?? silent(seconds))
     }
   }

@@ -49,12 +49,12 @@ Without a limit the command runs until it gets a signal, then writes what it has
 
   async run(): Promise<void> {
     const session = await this.start(KafkaToClickhouse)
-    const {values, given} = session
+    const {values, given, report} = session
     if (values['print-ddl']) return this.print(tableStatement(values))
     const command = this.commandName()
     await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
       const transform = toRow({onMissing: values['on-missing'], parseTimestamp: timestampParser('auto', undefined)})
-      const sink = await openClickHouseSink(values, given, runtime)
+      const sink = await openClickHouseSink(values, given, runtime, report)
       return {...(await openMessages(values, given, {command, transform, runtime, retry})), sink}
     })
     this.finish()

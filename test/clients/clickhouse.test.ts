@@ -1,7 +1,7 @@
 import {readFile} from 'node:fs/promises'
 import {text} from 'node:stream/consumers'
 import {describe, expect, it, onTestFinished} from 'vitest'
-import {type ClickHouse, type ClickHouseServer, connectClickHouse, quoteName} from '../../src/lib/clients/clickhouse.ts'
+import {type ClickHouse, type ClickHouseServer, connectClickHouse, quoteName, wrapDriver} from '../../src/lib/clients/clickhouse.ts'
 import {UnavailableError, UsageError} from '../../src/lib/errors.ts'
 import {freePorts} from '../services/free-ports.ts'
 import {inFreshFolder, removeFolder} from '../services/fresh-folder.ts'
@@ -198,9 +198,9 @@ describe('a server that cannot be reached', () => {
     ['a page', 502, '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n', 'its answer is not one of ClickHouse'],
     ['nothing', 503, '', 'its answer is not one of ClickHouse'],
     ['a line', 404, 'There is no handle /x\n\nUse / or /ping\n', 'There is no handle /x'],
-  ])('is one before which something else answers with %s', async (_, status, body, says) => {
+  ])('is not one before which something else answers with %s: the error says what came', async (_, status, body, says) => {
     const {url} = await serveHttp((request, response) => void request.resume().on('end', () => response.writeHead(status).end(body)))
-    await expect(insert(url)).rejects.toMatchObject({name: 'UnavailableError', message: `${url} cannot be reached: ${says}`})
+    await expect(insert(url)).rejects.toMatchObject({name: 'UnavailableError', message: `${url}: ${says}`})
   })
 
   it.each([
@@ -209,10 +209,25 @@ describe('a server that cannot be reached', () => {
     ['nothing', ''],
     ['half an answer', '{"meta":[],"data":[{"a":1},\n{"a":2'],
     ['rows without an end', '{"a":1}\n{"a":2}'],
-  ])('is one whose answer to a query is %s', async (_, body) => {
+  ])('is not one whose answer to a query is %s: it is said to be none of ClickHouse', async (_, body) => {
     const {url} = await serveHttp((request, response) => void request.resume().on('end', () => response.end(body)))
     const client = await connect({url: new URL(url), timeoutMilliseconds: 200})
-    await expect(client.query('SELECT 1', {}, never)).rejects.toBeInstanceOf(UnavailableError)
+    const asked = client.query('SELECT 1', {}, never)
+    await expect(asked).rejects.toBeInstanceOf(UnavailableError)
+    await expect(asked).rejects.toThrow(`${url}: its answer is not one of ClickHouse`)
+  })
+
+  it('is not what the driver says of itself, nor a fault of the program', async () => {
+    const failing = (cause: Error) => wrapDriver({query: () => Promise.reject(cause)} as never, 'server', async () => {})
+    const tooLong = new Error('The response length exceeds the maximum allowed size of a string: 536870888 characters.')
+    await expect(failing(tooLong).query('SELECT 1', {}, never)).rejects.toMatchObject({
+      name: 'UnavailableError',
+      message: `server: ${tooLong.message}`,
+    })
+    const coded = Object.assign(new Error('Premature close'), {code: 'ERR_STREAM_PREMATURE_CLOSE'})
+    await expect(failing(coded).query('SELECT 1', {}, never)).rejects.toMatchObject({message: 'server: Premature close'})
+    const fault = new RangeError('Invalid string length')
+    await expect(failing(fault).query('SELECT 1', {}, never)).rejects.toBe(fault)
   })
 
   it('is one where nobody listens', async () => {

@@ -5,11 +5,13 @@ import {fileURLToPath} from 'node:url'
 import {promisify} from 'node:util'
 import {afterAll, afterEach, beforeAll, describe, expect, test} from 'vitest'
 import type {Sink} from '../../src/lib/core/types.ts'
+import type {ClickHouse} from '../../src/lib/clients/clickhouse.ts'
 import type {MessageRows, SensorRow} from '../../src/lib/transforms/to-row.ts'
 import type {FacadeExchange} from '../services/clickhouse-facade.ts'
 import {openEmbeddedClickHouse} from '../../src/lib/clients/clickhouse-embedded.ts'
 import {isolate} from '../../src/lib/core/isolate.ts'
 import {IoError, UnavailableError} from '../../src/lib/errors.ts'
+import {createStoredPositions} from '../../src/lib/sinks/clickhouse-positions.ts'
 import {temporaryFolder} from '../commands/cli.ts'
 import {describeWith} from '../services/use.ts'
 import {
@@ -196,6 +198,35 @@ describeWith('clickhouse')('the ClickHouse sink', () => {
       await next.send(messagesOf(0, 2, 't/1@1'), {...context, token: 't/1/0-1'})
       await next.send(messagesOf(0, 2, 'u/0@1'), {...context, token: 'u/0/0-1'})
       expect(await stored()).toEqual([0, 0, 0, 1, 1, 1])
+    })
+
+    test('reads what is stored in portions, in the order of positions and not in that of the table', async () => {
+      const {table, sink} = await newSink({hasPositions: true})
+      const messages = Array.from({length: 30}, (_, offset) =>
+        messageOf(
+          offset,
+          [99 - offset, offset, 50, 51].map((number) => sensorRow(number)),
+        ),
+      )
+      const isStored = (offset: number) => offset % 5 !== 2
+      await sink.send(
+        messages.filter((_, offset) => isStored(offset)),
+        {...context, token: 't/0/0-29'},
+      )
+      let queries = 0
+      const counting: ClickHouse = {
+        ...engine.client,
+        query(...asked) {
+          queries++
+          return engine.client.query(...asked)
+        },
+      }
+      const positions = createStoredPositions(counting, `\`${table}\``, 3)
+      const missing: string[] = []
+      for (const batch of [messages.slice(0, 13), messages.slice(13, 20), messages.slice(20)])
+        for (const {owner, index} of await positions.rowsNotStored(batch, never)) missing.push(`${batch[owner]!.position.offset}/${index}`)
+      expect(missing).toEqual([2, 7, 12, 17, 22, 27].flatMap((offset) => [0, 1, 2, 3].map((index) => `${offset}/${index}`)))
+      expect(queries).toBeGreaterThan(4)
     })
 
     test('completes a message of which a row is missing, and then of which another is', async () => {

@@ -1,4 +1,5 @@
 import {execFile} from 'node:child_process'
+import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
@@ -56,6 +57,7 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
       topic,
       table,
       env,
+      cwd,
       run: (args: readonly string[], options: CliOptions = {}) => ucs(['kafka-to-clickhouse', ...args], {env, cwd, ...options}),
       start: (args: readonly string[], options: CliOptions = {}) => startUcs(['kafka-to-clickhouse', ...args], {env, cwd, ...options}),
       committed: () => records.committed(topic, topic),
@@ -194,9 +196,10 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
       await records.send(topic, events(30), 0)
       await records.send(topic, [`[${events(3, 30).join(',')}]`, ...events(7, 33)], 1)
       const once = ['--delivery', 'exactly-once', '--until-end', '--json']
-      expect((await run([...once, '--batch-size', '8'])).json().ledger).toMatchObject({read: 38, written: 38, rows: 38})
+      const first = await run([...once, '--batch-size', '8'])
+      expect(first.json()).toMatchObject({ledger: {read: 38, written: 38, rows: 38}, alreadyStored: 0})
       const again = await run([...once, '--batch-size', '11', '--group', `${topic}-2`])
-      expect(again.json().ledger).toMatchObject({read: 38, written: 38})
+      expect(again.json()).toMatchObject({ledger: {read: 38, written: 38}, alreadyStored: 40})
       expect(await stored()).toEqual(upTo(40))
       const positions = await query(
         `SELECT _partition, count() AS rows, max(_offset) AS last, max(_index) AS index FROM ${table} WHERE _topic = '${topic}' GROUP BY 1 ORDER BY 1`,
@@ -205,6 +208,34 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
         {_partition: 0, rows: 30, last: 29, index: 0},
         {_partition: 1, rows: 10, last: 7, index: 2},
       ])
+    })
+
+    test('exactly-once replays letters in any order, and those that were replayed before not again', async () => {
+      const bad = (co: number) => event({data: {co, humidity: null}})
+      const {run, env, cwd, stored} = await scene([event({data: {co: 0}}), bad(1), bad(2), event({data: {co: 3}}), bad(4)])
+      const once = ['--delivery', 'exactly-once', '--json']
+      expect((await run([...once, '--until-end'])).json().ledger).toMatchObject({written: 2, rejected: 3})
+      const file = join(cwd, 'dead-letters/kafka-to-clickhouse.ndjson')
+      const letters = readFileSync(file, 'utf8').trim().split('\n').reverse().join('\n')
+      const replay = async () => {
+        writeFileSync(file, letters)
+        return (await ucs(['dead-letters', 'replay', file, ...once, '--on-missing', 'zero', '--batch-size', '2'], {env, cwd})).json()
+      }
+      expect(await replay()).toMatchObject({ok: true, ledger: {read: 3, written: 3}, alreadyStored: 0})
+      expect(await replay()).toMatchObject({ok: true, ledger: {read: 3, written: 3}, alreadyStored: 3})
+      expect(await stored()).toEqual(upTo(5))
+    })
+
+    test('exactly-once tells how much was stored already, also when the run fails', async () => {
+      const {topic, run} = await scene(events(3))
+      const once = ['--delivery', 'exactly-once', '--until-end']
+      const first = await run(once)
+      expect(first.stderr).not.toContain('already')
+      await records.send(topic, ['{'], 0)
+      const again = await run([...once, '--group', `${topic}-2`])
+      expect(again.code).toBe(3)
+      expect(again.stderr).toContain('3 rows were in the table already, and were not written again')
+      expect((await run(['--until-end', '--json'])).json()).not.toHaveProperty('alreadyStored')
     })
 
     test('exactly-once goes on where only part of a batch is stored: it looks at the positions, not at the last of them', async () => {

@@ -2,7 +2,7 @@ import {describe, expect, it} from 'vitest'
 import type {ClickHouse} from '../../src/lib/clients/clickhouse.ts'
 import type {MessageRows, SensorRow} from '../../src/lib/transforms/to-row.ts'
 import {UnavailableError} from '../../src/lib/errors.ts'
-import {createStoredPositions} from '../../src/lib/sinks/clickhouse-positions.ts'
+import {createStoredPositions, type StoredPositions} from '../../src/lib/sinks/clickhouse-positions.ts'
 
 const TABLE = '`default`.`sensor_data`'
 const never = new AbortController().signal
@@ -35,7 +35,78 @@ describe('what a table has already', () => {
   it('is asked for by topic and partition, from the first message of the batch on', async () => {
     const {positions, queries} = tableWith([])
     await positions.rowsNotStored([message(17, {partition: 'sensor.data-1/12@3'}), message(18, {partition: 'sensor.data-1/12@3'})], never)
-    expect(queries).toEqual([{topic: 'sensor.data-1', partition: 12, from: '17'}])
+    expect(queries).toEqual([{topic: 'sensor.data-1', partition: 12, offset: '17', index: 0, limit: 50_000}])
+  })
+
+  it('is asked for from the lowest message on, and again for lower ones: letters come in any order', async () => {
+    const {positions, queries} = tableWith(['3/0', '8/0', '9/0', '20/0'])
+    expect(await ownersOf(positions, [9, 7, 8])).toEqual([1])
+    expect(await ownersOf(positions, [20, 19])).toEqual([1])
+    expect(await ownersOf(positions, [4, 2, 3])).toEqual([0, 1])
+    expect(queries.map(({offset}) => offset)).toEqual(['7', '2'])
+  })
+})
+
+describe('a table that has much', () => {
+  const upTo = (count: number) => Array.from({length: count}, (_, index) => index)
+  const everySecond = (count: number) => upTo(count).filter((number) => number % 2 === 0)
+
+  it('is read a page at a time, and a page is all that is kept', async () => {
+    const {positions, queries, answered} = tableWith(
+      everySecond(100).map((offset) => `${offset}/0`),
+      10,
+    )
+    for (const first of [0, 25, 50, 75]) {
+      const batch = upTo(25).map((index) => first + index)
+      const missing = batch.flatMap((offset, owner) => (offset % 2 === 1 ? [owner] : []))
+      expect(await ownersOf(positions, batch)).toEqual(missing)
+    }
+
+    expect(queries.map(({offset}) => offset)).toEqual(['0', '19', '39', '59', '79', '99'])
+    expect(Math.max(...answered)).toBe(10)
+  })
+
+  it('is not asked any more once there is nothing further', async () => {
+    const {positions, queries} = tableWith(['1/0', '2/0', '3/0'], 2)
+    for (const offset of [1, 2, 3, 4, 5, 1000]) await positions.rowsNotStored([message(offset)], never)
+    expect(queries.map(({offset}) => offset)).toEqual(['1', '3'])
+  })
+
+  it('may have the rows of a message on two pages', async () => {
+    const {positions, queries} = tableWith(['1/0', '1/1', '1/3', '2/0'], 2)
+    const rows = await positions.rowsNotStored([message(1, {rows: 5}), message(2)], never)
+    expect(rows.map(({owner, index}) => [owner, index])).toEqual([
+      [0, 2],
+      [0, 4],
+    ])
+    expect(queries.map(({offset, index}) => [offset, index])).toEqual([
+      ['1', 0],
+      ['1', 2],
+    ])
+  })
+
+  it('may have a row more often than a page has room', async () => {
+    const {positions} = tableWith(['1/0', '1/0', '1/0', '2/0'], 2)
+    expect(await ownersOf(positions, [1, 2, 3])).toEqual([2])
+  })
+})
+
+describe('rows that were stored already', () => {
+  it('are counted once, however often their messages are sent', async () => {
+    const {positions} = tableWith(['1/0', '1/1', '3/0'])
+    const messages = [message(1, {rows: 3}), message(2), message(3)]
+    for (let times = 0; times < 3; times++) await positions.rowsNotStored(messages, never)
+    expect(positions.alreadyStored()).toBe(3)
+  })
+
+  it('are not those of an insert of ours whose answer was lost', async () => {
+    const {positions, stored} = tableWith(['1/0'])
+    const messages = [message(1), message(2)]
+    await positions.rowsNotStored(messages, never)
+    stored.add('2/0')
+    positions.doubt(messages)
+    expect(await positions.rowsNotStored(messages, never)).toEqual([])
+    expect(positions.alreadyStored()).toBe(1)
   })
 })
 
@@ -62,7 +133,7 @@ describe('the table is read', () => {
     const {positions, queries} = tableWith([])
     for (const partition of ['t/0@1', 't/1@1', 't/10@1', 'u/0@1', 't/0@1', 't/1@1'])
       await positions.rowsNotStored([message(1, {partition})], never)
-    expect(queries.map(({topic, partition}) => `${String(topic)}/${String(partition)}`)).toEqual(['t/0', 't/1', 't/10', 'u/0'])
+    expect(queries.map(({topic, partition}) => `${topic}/${partition}`)).toEqual(['t/0', 't/1', 't/10', 'u/0'])
   })
 
   it('again when the partition is assigned anew, and what was known of the former assignment is given up', async () => {
@@ -82,7 +153,7 @@ describe('the table is read', () => {
     positions.doubt(messages)
     expect((await positions.rowsNotStored(messages, never)).map(({owner}) => owner)).toEqual([1])
     expect((await positions.rowsNotStored(messages, never)).map(({owner}) => owner)).toEqual([1])
-    expect(queries.map(({from}) => from)).toEqual(['1', '5'])
+    expect(queries.map(({offset}) => offset)).toEqual(['1', '5'])
   })
 
   it('for nothing but the messages in doubt: what was inserted meanwhile is sent again as it was', async () => {
@@ -93,6 +164,27 @@ describe('the table is read', () => {
     positions.doubt([failed])
     expect(await positions.rowsNotStored([failed], never)).toHaveLength(1)
     expect(await positions.rowsNotStored([witness], never)).toHaveLength(1)
+  })
+
+  it('for no message that was sent before, also after another was in doubt', async () => {
+    const {positions, stored} = tableWith([])
+    const [witness, failed, next] = [message(2), message(1), message(3)]
+    await positions.rowsNotStored([failed, witness], never)
+    stored.add('2/0').add('3/0')
+    positions.doubt([failed])
+    expect(await ownersOf(positions, [failed, witness, next])).toEqual([0, 1])
+  })
+
+  it('for no message whose doubt was settled', async () => {
+    const {positions, stored} = tableWith([])
+    const [settled, failed] = [message(1), message(2)]
+    for (const each of [settled, failed]) {
+      positions.doubt([each])
+      await positions.rowsNotStored([each], never)
+      stored.add(`${each.position.offset}/0`)
+    }
+
+    expect(await ownersOf(positions, [settled, failed])).toEqual([0, 1])
   })
 
   it('again when it could not be read', async () => {
@@ -117,20 +209,51 @@ function message(offset: number | bigint, {partition = 't/0@1', rows = 1}: {part
   return {position: {partition, offset: BigInt(offset)}, receivedAt: 1, rows: Array.from({length: rows}, () => ROW)}
 }
 
+/** Which of these messages have a row that is not stored. */
+async function ownersOf(positions: StoredPositions, messages: readonly (number | MessageRows)[]): Promise<readonly number[]> {
+  const whole = messages.map((each) => (typeof each === 'number' ? message(each) : each))
+  return (await positions.rowsNotStored(whole, never)).map(({owner}) => owner)
+}
+
+interface Asked {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: string
+  readonly index: number
+  readonly limit: number
+}
+
 /** A client whose table has these positions, whichever partition is asked for. */
-function tableWith(positions: readonly string[]) {
-  const stored = new Set(positions)
-  const queries: Readonly<Record<string, unknown>>[] = []
+function tableWith(positions: readonly string[], pagePositions?: number) {
+  const rows = [...positions]
+  const stored = {
+    add(position: string) {
+      rows.push(position)
+      return stored
+    },
+  }
+  const queries: Asked[] = []
+  const answered: number[] = []
   const signals: AbortSignal[] = []
   const failures: Error[] = []
   const client: Pick<ClickHouse, 'query'> = {
-    async query<Row>(_sql: string, parameters: Readonly<Record<string, unknown>>, signal: AbortSignal) {
-      queries.push(parameters)
+    async query<Row>(_sql: string, parameters: unknown, signal: AbortSignal) {
+      const asked = parameters as Asked
+      queries.push(asked)
       signals.push(signal)
       const failure = failures.shift()
       if (failure) throw failure
-      return [...stored].map((position) => ({position})) as Row[]
+      const [least, page] = [placeOf(`${asked.offset}/${asked.index}`), rows.map(placeOf).sort((one, other) => one - other)]
+      const found = page.filter((place) => place >= least).slice(0, asked.limit)
+      answered.push(found.length)
+      return found.map((place) => ({position: `${Math.floor(place / 100)}/${place % 100}`})) as Row[]
     },
   }
-  return {positions: createStoredPositions(client as ClickHouse, TABLE), stored, queries, signals, failures}
+  return {positions: createStoredPositions(client as ClickHouse, TABLE, pagePositions), stored, queries, answered, signals, failures}
+}
+
+/** Ascending as the positions do. */
+function placeOf(position: string): number {
+  const [offset, index] = position.split('/').map(Number) as [number, number]
+  return offset * 100 + index
 }

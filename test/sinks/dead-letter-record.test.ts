@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import type {Letter, RawMessage} from '../../src/lib/core/types.ts'
 import {DataError} from '../../src/lib/errors.ts'
-import {toDeadLetterRecord} from '../../src/lib/sinks/dead-letter-record.ts'
+import {parseDeadLetterRecord, toDeadLetterRecord, toRawMessage} from '../../src/lib/sinks/dead-letter-record.ts'
 
 describe('a dead letter', () => {
   it('says when, by which command, where the record was, what was wrong with it, and what it held', () => {
@@ -64,6 +64,50 @@ describe('a dead letter', () => {
       '{"text":"a","bytes":"b","repeated":["c","d"],"empty":null,"__proto__":"e"}',
     )
   })
+
+  it('holds a key and headers that are no UTF-8 to the byte', () => {
+    const bytes = Buffer.from([0x00, 0xff, 0xfe])
+    const headers = {trace: bytes, many: [Buffer.from('a'), bytes, null as unknown as string], text: Buffer.from('grün')}
+    const {key, keyBase64, headers: written} = record({raw: {key: bytes, headers}})
+    expect({key, keyBase64, headers: written}).toEqual({
+      key: undefined,
+      keyBase64: 'AP/+',
+      headers: {trace: {base64: 'AP/+'}, many: ['a', {base64: 'AP/+'}, null], text: 'grün'},
+    })
+  })
+})
+
+describe('a letter that is read back', () => {
+  const odd = Buffer.from([0x00, 0xff, 0xfe])
+  it.each<[string, Partial<RawMessage>]>([
+    ['text', {value: Buffer.from('grün'), key: Buffer.from('k'), headers: {a: 'b'}}],
+    ['bytes', {value: odd, key: odd, headers: {a: odd, b: ['c', odd]}}],
+    ['a tombstone without a key', {value: null, key: null, headers: {}}],
+    ['nothing', {value: Buffer.alloc(0), key: Buffer.alloc(0), headers: {empty: '', none: undefined}}],
+  ])('is the message that it was, of %s', (_, raw) => {
+    expect(toRawMessage(readBack(raw))).toEqual({...raw, timestamp: undefined})
+  })
+
+  it('may lack what a hand that mended it left out', () => {
+    const {key: _, headers: __, ...rest} = record({})
+    const mended = parseDeadLetterRecord(JSON.stringify(rest))!
+    expect(toRawMessage(mended)).toEqual({value: Buffer.from('{}'), key: null, headers: {}, timestamp: undefined})
+  })
+
+  it.each<[string, object]>([
+    ['topic', {topic: undefined}],
+    ['partition', {partition: 'first'}],
+    ['offset', {offset: '-1'}],
+    ['offset that is text', {offset: 17.5}],
+    ['index', {index: undefined}],
+    ['whole index', {index: 1.5}],
+    ['reason', {reason: undefined}],
+  ])('is none without a %s', (_, own) => {
+    expect(parseDeadLetterRecord(JSON.stringify(record({})))).toBeDefined()
+    expect(parseDeadLetterRecord(JSON.stringify({...record({}), ...own}))).toBeUndefined()
+  })
+
+  const readBack = (raw: Partial<RawMessage>) => parseDeadLetterRecord(JSON.stringify(record({raw})))!
 })
 
 interface Given {

@@ -156,6 +156,20 @@ describe('close', () => {
     expect(clock.now() - begunAt).toBe(10_000)
   })
 
+  it('takes leave of the group also when the run is aborted, or the next one would wait until its session is over', async () => {
+    let hasLeft = false
+    const close = async () => {
+      await settled()
+      hasLeft = true
+    }
+
+    const {source, start, abort} = setUp({consumer: {close}})
+    await start(0)
+    abort()
+    await source.close()
+    expect(hasLeft).toBe(true)
+  })
+
   it('leaves no timer behind once the group has let us go', async () => {
     const {source, start, clock, silence} = setUp()
     await start(0)

@@ -1,8 +1,13 @@
 import {PassThrough, Readable} from 'node:stream'
 import {describe, expect, it} from 'vitest'
+import type {RawMessage, Sink} from '../../src/lib/core/types.ts'
+import {runPipeline} from '../../src/lib/core/pipeline.ts'
 import {IoError} from '../../src/lib/errors.ts'
 import {createNdjsonSource} from '../../src/lib/sources/ndjson.ts'
 import {acknowledged, chunksOf, messagesOf} from '../contract/source.ts'
+import {silentLogger} from '../fakes/logger.ts'
+import {policy} from '../fakes/pipeline.ts'
+import {virtualClock} from '../fakes/virtual-clock.ts'
 import {collectGarbage} from './garbage.ts'
 
 const sourceOf = (input: Readable) => createNdjsonSource({input, name: 'stdin'})
@@ -98,6 +103,37 @@ describe('a stream', () => {
 
     await expect(reading()).rejects.toThrow(new IoError(says))
     expect(lines).toEqual(['{}', '[1]'])
+  })
+
+  it('has what came before its failure stored: nothing of it can be read again', async () => {
+    async function* pieces() {
+      yield Buffer.from('1\n2\n')
+      throw new Error('EIO')
+    }
+
+    const stored: string[] = []
+    const sink: Sink<string> = {
+      maxInFlight: 1,
+      async check() {},
+      async send(rows) {
+        stored.push(...rows)
+      },
+      async close() {},
+    }
+    const transform = ({value}: RawMessage) => ({rows: [String(value)]})
+    const batch = {count: 1000, bytes: 1e6, milliseconds: 1e6}
+    const pipeline = {
+      source: sourceOf(inPieces(pieces())),
+      transform,
+      sink,
+      batch,
+      retry: policy,
+      deadLetter: {async put() {}, async close() {}},
+    }
+    const never = new AbortController().signal
+    const runtime = {stop: never, abort: never, clock: virtualClock(), random: () => 0.5, log: silentLogger}
+    await expect(runPipeline(pipeline, runtime)).rejects.toThrow('reading stdin failed: EIO')
+    expect(stored).toEqual(['1', '2'])
   })
 
   it('that is stopped gives the lines before it, without the one that was not complete', async () => {

@@ -1,8 +1,7 @@
 import {string as stringArg} from '@oclif/core/args'
-import type {DeadLetterRecord} from '../../lib/sinks/dead-letter-record.ts'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
 import {integer, toggleFlag, valueFlag} from '../../lib/cli/flag.ts'
-import {letterTables} from '../../lib/cli/letter-tables.ts'
+import {letterTables, messageLine} from '../../lib/cli/letter-tables.ts'
 import {summariseLetters} from '../../lib/jobs/summarise-letters.ts'
 
 export default class DeadLettersList extends BaseCommand {
@@ -28,8 +27,7 @@ export default class DeadLettersList extends BaseCommand {
   async run(): Promise<void> {
     const {args, values, report, log} = await this.start(DeadLettersList)
     const file = args['file']!
-    const printValue = (record: DeadLetterRecord) => this.print(record.value ?? record.valueBase64 ?? '')
-    const summary = await summariseLetters(file, values.last, values.values ? printValue : undefined)
+    const summary = await summariseLetters(file, values.last, values.values ? (record) => this.print(messageLine(record)) : undefined)
     if (summary.unreadable > 0) log.warn('letters.unreadable', {file, lines: summary.unreadable})
     report.own['letters'] = () => summary
     if (!values.json && !values.values) this.print(await letterTables(summary))

@@ -1,7 +1,7 @@
 import {string as stringArg} from '@oclif/core/args'
+import type {FlagSet} from '../../lib/cli/flag.ts'
 import {BaseCommand} from '../../lib/cli/base-command.ts'
-import {generalFlags} from '../../lib/cli/flags.ts'
-import {firstWords} from '../../lib/cli/typed.ts'
+import {firstWordAt} from '../../lib/cli/typed.ts'
 import {letterLines} from '../../lib/jobs/letter-file.ts'
 import {UsageError} from '../../lib/errors.ts'
 
@@ -24,29 +24,27 @@ Of a message of which one row was rejected only that row is written. What succee
   static override flags = {}
 
   async run(): Promise<void> {
-    const [file] = firstWords(this.argv, generalFlags)
-    if (file === undefined) {
-      await this.start(DeadLettersReplay) // the parser says what is wrong
-      return
-    }
-
-    const command = await commandOf(file)
-    const others = this.argv.toSpliced(this.argv.indexOf(file), 1)
-    await this.config.runCommand(command.replaceAll(' ', ':'), ['--input', `letters:${file}`, ...others])
+    const flags = REPLAYABLE.map((command) => this.config.findCommand(command, {must: true}).flags)
+    const fileAt = firstWordAt(this.argv, Object.assign({}, ...flags) as FlagSet, 'Name the file before the flags')
+    const file = this.argv[fileAt]
+    if (file === undefined || file.startsWith('-')) throw new UsageError('FILE is missing', {suggestion: 'See --help'})
+    await this.config.runCommand(await commandOf(file), ['--input', `letters:${file}`, ...this.argv.toSpliced(fileAt, 1)])
   }
 }
 
 /** Commands that read messages can read them from their letters. */
 const REPLAYABLE = ['kafka-to-influx', 'kafka-to-clickhouse']
 
+/** The first that can; letters of other commands stay where they are. */
 async function commandOf(file: string): Promise<string> {
+  let other: string | undefined
   for await (const {record} of letterLines(file)) {
-    if (!record) continue
-    if (REPLAYABLE.includes(record.command)) return record.command
-    throw new UsageError(`${file} holds letters of ${record.command}, which reads no messages`, {
-      suggestion: `Print its rows with ucs dead-letters list ${file} --values, mend them, and send them as a file of their own`,
-    })
+    if (record && REPLAYABLE.includes(record.command)) return record.command
+    other ??= record?.command
   }
 
-  throw new UsageError(`${file} holds no letters`, {suggestion: 'Name a file of dead letters'})
+  if (other === undefined) throw new UsageError(`${file} holds no letters`, {suggestion: 'Name a file of dead letters'})
+  throw new UsageError(`${file} holds letters of ${other}, which reads no messages`, {
+    suggestion: `Print its rows with ucs dead-letters list ${file} --values, mend them, and send them as a file of their own`,
+  })
 }

@@ -209,7 +209,7 @@ export abstract class BaseCommand extends Command {
 /** The result and the data cannot both have standard output. */
 function refuseTwoOutputs(values: Readonly<Record<string, unknown>>, given: ReadonlyMap<string, Given>): void {
   if (values['json'] !== true) return
-  const toggle = ['dry-run', 'print-ddl'].find((name) => values[name] === true)
+  const toggle = ['dry-run', 'print-ddl', 'values'].find((name) => values[name] === true)
   if (!toggle && values['output'] !== '-') return
   const isByDefault = !toggle && given.get('output')?.origin.kind === 'default'
   throw new UsageError(`--json and ${toggle ? `--${toggle}` : '--output -'} both write to standard output`, {

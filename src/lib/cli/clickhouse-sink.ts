@@ -7,6 +7,7 @@ import type {RunReport} from './base-command.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, clickhouseFlags, dryRunFlag} from './flags.ts'
 import {UsageError} from '../errors.ts'
+import {letterLines, placeOf} from '../jobs/letter-file.ts'
 import {createTableStatement, prepareSensorTable, qualifiedName} from '../jobs/prepare-sensor-table.ts'
 import {createClickHouseSink} from '../sinks/clickhouse.ts'
 import {createStoredPositions} from '../sinks/clickhouse-positions.ts'
@@ -54,8 +55,7 @@ export async function openClickHouseSink(
   report: RunReport,
 ): Promise<Sink<MessageRows>> {
   const target = targetOf(values)
-  if (target.hasPositions && values.input === '-')
-    throw new UsageError('--delivery exactly-once needs messages from a broker, not --input -: an input has no positions to know them by')
+  if (target.hasPositions) await refuseLinesOfInputs(values.input)
   if (values['dry-run']) {
     const toText = ({rows}: MessageRows) => rows.map((row) => JSON.stringify(row)).join('\n')
     return createLinesSink<MessageRows>({output: process.stdout, name: 'standard output', toText, prints: true})
@@ -74,6 +74,21 @@ export async function openClickHouseSink(
     check: (signal) => prepareSensorTable(client, {...target, mayCreate: values['create-table'], signal, log}),
   })
   return positions ? reporting(sink, positions, report) : sink
+}
+
+/** Each input begins at line 0: of two lines with one position the second would pass for stored already. */
+async function refuseLinesOfInputs(input: string): Promise<void> {
+  const refuse = (which: string) => {
+    throw new UsageError(`--delivery exactly-once needs messages from a broker, not ${which}: an input has no positions to know them by`)
+  }
+
+  if (input === '-') refuse('--input -')
+  if (!input.startsWith('letters:')) return
+  const file = input.slice('letters:'.length)
+  for await (const {record} of letterLines(file)) {
+    const isLine = record?.command === 'kafka-to-clickhouse' && record.topic === 'stdin'
+    if (isLine) refuse(`lines of an input, as ${placeOf(record)} in ${file}`)
+  }
 }
 
 /** The ledger counts what is stored as written, whoever wrote it. */

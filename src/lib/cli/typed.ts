@@ -1,4 +1,4 @@
-import type {FlagSet} from './flag.ts'
+import type {Flag, FlagSet} from './flag.ts'
 import {UsageError} from '../errors.ts'
 import {nearest} from '../format/nearest.ts'
 
@@ -27,15 +27,27 @@ export function typedFlags(parsed: Readonly<Record<string, unknown>>): Typed['fl
 
 /** The words before the first flag, or after flags that are known: what follows a stranger may be its value, and a secret. */
 export function firstWords(argv: readonly string[], known: FlagSet): readonly string[] {
+  const begin = firstWordAt(argv, known, 'Name the command before its flags')
+  const end = argv.findIndex((word, index) => index >= begin && word.startsWith('-'))
+  return argv.slice(begin, end === -1 ? undefined : end)
+}
+
+/** Where the first word is that is no flag and no value of one. `otherwise` is what to suggest at a stranger. */
+export function firstWordAt(argv: readonly string[], known: FlagSet, otherwise: string): number {
   let begin = 0
   while (argv[begin]?.startsWith('--')) {
-    const flag = known[argv[begin]!.slice(2)]
-    if (!flag && !argv[begin]!.includes('=')) throw unknownFlag(argv[begin]!, known, 'Name the command before its flags')
+    const flag = knownFlag(argv[begin]!.slice(2), known)
+    if (!flag && !argv[begin]!.includes('=')) throw unknownFlag(argv[begin]!, known, otherwise)
     begin += flag?.type === 'option' ? 2 : 1
   }
 
-  const end = argv.findIndex((word, index) => index >= begin && word.startsWith('-'))
-  return argv.slice(begin, end === -1 ? undefined : end)
+  return begin
+}
+
+function knownFlag(name: string, known: FlagSet): Flag<unknown> | undefined {
+  const named = known[name] ?? Object.values(known).find(({aliases}) => aliases?.includes(name))
+  const negated = known[name.replace(/^no-/, '')]
+  return named ?? (negated?.type === 'boolean' && negated.allowNo ? negated : undefined)
 }
 
 /** A parser's error without what was typed: a value may be a secret in the wrong place. */

@@ -113,8 +113,11 @@ const BAD_ROW = new Set([6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 
 const OVERLOADED = new Set([159, 201, 202, 209, 210, 236, 241, 242, 243, 252, 319, 425, 439, 999])
 const BAD_SCHEMA = new Set([16, 47, 62]) // and 117 for a column that a row has and the table has not
 
-function translate(cause: unknown, target: string): UcsError {
-  if (cause instanceof UcsError) return cause
+/** Of Node: the server did not answer, or not in HTTP. */
+const UNREACHED = /^(E(?!RR_)|HPE_|ERR_SSL_|ERR_TLS_)/
+
+function translate(cause: unknown, target: string): unknown {
+  if (cause instanceof UcsError || isFault(cause)) return cause
   const {code, message} = cause as {code?: string | number; message: string}
   const firstLine = message.startsWith('<') ? '' : message.split('\n', 1)[0]!.slice(0, 400) // a page comes from something in between
   const summary = `${target}: ${firstLine}`
@@ -147,13 +150,18 @@ function translate(cause: unknown, target: string): UcsError {
   if (Number.isInteger(number)) return new UnavailableError(summary, {cause, divisible: true})
   const isPermanent = isCertificateProblem({code: code ?? '', message})
   const suggestion = isPermanent ? certificateRemedy({code}, TRUST_AUTHORITY) : CHECK_ADDRESS
-  const reason = certificateMessage(firstLine) || (code ?? NO_CLICKHOUSE)
-  return new UnavailableError(`${target} cannot be reached: ${reason}`, {
+  const said = certificateMessage(firstLine) || (code ?? NO_CLICKHOUSE)
+  const reason = cause instanceof SyntaxError ? `${NO_CLICKHOUSE}: ${said}` : said
+  const isUnreached = isPermanent || UNREACHED.test(String(code))
+  return new UnavailableError(isUnreached ? `${target} cannot be reached: ${reason}` : `${target}: ${reason}`, {
     cause,
     suggestion,
     permanent: isPermanent,
   })
 }
+
+/** Of a program, ours or the driver's: no server makes it, and no wait mends it. */
+const isFault = (cause: unknown) => cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError
 
 const NO_CLICKHOUSE = 'its answer is not one of ClickHouse'
 const TRUST_AUTHORITY = 'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE'

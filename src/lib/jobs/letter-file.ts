@@ -1,3 +1,4 @@
+import {hash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
 import {IoError} from '../errors.ts'
@@ -38,6 +39,24 @@ async function* linesOf(path: string): AsyncGenerator<string> {
   yield unfinished
 }
 
-/** The same for a letter that was written twice: of a message, or of one of its rows. */
-export const identityOf = ({topic, partition, offset, index}: DeadLetterRecord) =>
+/** For people: of a message, or of one of its rows. */
+export const placeOf = ({topic, partition, offset, index}: DeadLetterRecord) =>
   `${topic}/${partition}/${offset}${index === null ? '' : `#${index}`}`
+
+/**
+ * The same for a letter that was written twice. The place alone does not tell letters from each other: each input begins at line 0,
+ * and so does a topic that was made anew.
+ */
+export const identityOf = (record: DeadLetterRecord) => digest([...contentOf(record), record.index])
+
+/** The same for letters of one message. */
+export const messageIdentityOf = (record: DeadLetterRecord) => digest(contentOf(record))
+
+function contentOf({command, topic, partition, offset, key, keyBase64, value, valueBase64}: DeadLetterRecord) {
+  return [command, topic, partition, offset, [key, keyBase64], [value, valueBase64]]
+}
+
+const DIGEST_BYTES = 16
+
+/** Short, a character a byte, because many are kept; and a text of its own: one that is cut out of another holds on to it. */
+const digest = (content: readonly unknown[]) => hash('sha256', JSON.stringify(content), 'buffer').toString('latin1', 0, DIGEST_BYTES)

@@ -1,12 +1,11 @@
-import {open, rename, rm} from 'node:fs/promises'
-import {dirname} from 'node:path'
-import type {DeadLetter, Message, RawMessage, Source, Transform} from '../core/types.ts'
+import type {DeadLetter, Letter, Message, RawMessage, Source, Transform} from '../core/types.ts'
 import type {Lock} from '../runtime/lock.ts'
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
-import type {DataError} from '../errors.ts'
-import {IoError, LockedError} from '../errors.ts'
-import {toRawMessage} from '../sinks/dead-letter-record.ts'
+import {LockedError} from '../errors.ts'
+import {toDeadLetterRecord, toRawMessage} from '../sinks/dead-letter-record.ts'
+import {createChunks, MESSAGE_OVERHEAD_BYTES} from '../sources/chunks.ts'
 import {identityOf, letterLines} from './letter-file.ts'
+import {createRemainder} from './letter-remainder.ts'
 
 export interface ReplayOptions {
   readonly path: string
@@ -27,20 +26,20 @@ export interface Replay {
   only<O>(transform: Transform<RawMessage, O>): Transform<RawMessage, O>
 }
 
-/** A message and which of its rows was rejected; null for the message as a whole. */
-type Letter = RawMessage & {readonly index: number | null}
+interface LetterMessage extends RawMessage {
+  /** Which of its rows was rejected; null for the message as a whole. */
+  readonly index: number | null
+  readonly identity: string
+}
 
 /** No assignment has this number. */
 const EPOCH = '@0'
 const placeOf = (partition: string) => partition.slice(0, -EPOCH.length)
 
-const CHUNK_MESSAGES = 1000
-const CHUNK_BYTES = 1_000_000
-const MESSAGE_OVERHEAD_BYTES = 200
-
 /**
  * The file is held under its lock and left as it is until the end; then it is replaced at once by what is still to be done. A run that is
  * killed has changed nothing: its letters are replayed again, which is why they are sent at the positions that they had.
+ * Of a letter no more than its identity is kept in memory.
  */
 export async function openReplay(options: ReplayOptions): Promise<Replay> {
   const {path, command, keepsAll, now} = options
@@ -48,120 +47,87 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
     if (!(error instanceof LockedError)) throw error
     throw new LockedError(error.message, {cause: error, suggestion: 'Wait for the run that writes to it, or stop it'})
   })
-  const settled = new Set<string>()
-  const rejected = new Map<string, DataError>()
+  const remainder = createRemainder(path)
+  const isDone = new Map<string, boolean>() // by identity; also when its letter was written anew
+  let hasSettled = false
+  const describe: Source<RawMessage>['describe'] = ({partition, offset}) => `${placeOf(partition)}/${offset}`
 
   return {
     source: {
       read,
       async ack(messages) {
-        for (const message of messages) settled.add(identityOfMessage(message))
+        for (const {value} of messages) isDone.set((value as LetterMessage).identity, true)
+        hasSettled ||= messages.length > 0
       },
       async complete() {},
-      describe: ({partition, offset}) => `${placeOf(partition)}/${offset}`,
+      describe,
       async close() {},
     },
     deadLetter: {
       async put(letters) {
-        for (const {message, error} of letters) rejected.set(identityOfMessage(message), error)
+        if (!keepsAll) await remainder.add(letters.flatMap(writtenAnew))
       },
       async close() {
         try {
-          if (!keepsAll && settled.size > 0) await keepRest()
+          if (!keepsAll && hasSettled) await remainder.replaceFile(linesLeft())
+          else await remainder.discard()
         } finally {
           await lock.release()
         }
       },
     },
     only: (transform) => (message, position) => {
-      const {index} = message as Letter
+      const {index} = message as LetterMessage
       const outcome = transform(message, position)
       return index === null || 'filtered' in outcome ? outcome : {rows: outcome.rows.slice(index, index + 1)}
     },
   }
 
-  async function* read(signal: AbortSignal): AsyncGenerator<readonly Message<Letter>[]> {
-    const seen = new Set<string>()
-    let chunk: Message<Letter>[] = []
-    let bytes = 0
+  async function* read(signal: AbortSignal): AsyncGenerator<readonly Message<LetterMessage>[]> {
+    const chunks = createChunks<LetterMessage>()
     for await (const {record} of letterLines(path)) {
       if (signal.aborted) return
-      if (!isOurs(record) || seen.has(identityOf(record))) continue
-      seen.add(identityOf(record))
-      const message = messageOf(record)
-      if (chunk.length >= CHUNK_MESSAGES || (chunk.length > 0 && bytes + message.bytes > CHUNK_BYTES)) {
-        yield chunk
-        chunk = []
-        bytes = 0
-      }
-
-      chunk.push(message)
-      bytes += message.bytes
+      if (!isOurs(record)) continue
+      const identity = identityOf(record)
+      if (isDone.has(identity)) continue
+      isDone.set(identity, false)
+      const full = chunks.add(messageOf(record, identity))
+      if (full) yield full
     }
 
-    if (chunk.length > 0) yield chunk
+    const rest = chunks.rest()
+    if (rest) yield rest
   }
 
   function isOurs(record: DeadLetterRecord | undefined): record is DeadLetterRecord {
     return record?.command === command
   }
 
-  /** Replaces the file by the lines that are still to be done; without any it is removed. */
-  async function keepRest(): Promise<void> {
-    const draft = `${path}.replayed`
-    try {
-      const file = await open(draft, 'w', 0o600)
-      let kept = 0
-      try {
-        for await (const line of remaining()) {
-          await file.appendFile(`${line}\n`)
-          kept++
-        }
-
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-
-      if (kept > 0) await rename(draft, path)
-      else await Promise.all([rm(draft), rm(path)])
-      const folder = await open(dirname(path), 'r')
-      await folder.sync().finally(() => folder.close())
-    } catch (cause) {
-      await rm(draft, {force: true}).catch(() => {})
-      throw new IoError(`writing what is left of ${path} failed: ${(cause as Error).message}`, {
-        cause,
-        suggestion: 'Make room; the file is as it was, and its letters may be replayed again',
-      })
-    }
+  /** Two rows of a message that was rejected as a whole are one letter. */
+  function writtenAnew({message, error}: Letter): readonly string[] {
+    const raw = message.value as LetterMessage
+    if (isDone.get(raw.identity)) return []
+    isDone.set(raw.identity, true)
+    const context = {command, time: new Date(now()), description: describe(message.position), raw}
+    return [JSON.stringify({...toDeadLetterRecord({message, error}, context), index: raw.index})]
   }
 
-  async function* remaining(): AsyncGenerator<string> {
-    const seen = new Set<string>()
+  /** As they stand: of other commands, not read, or not settled. A line that repeats another is left out. */
+  async function* linesLeft(): AsyncGenerator<string> {
     for await (const {text, record} of letterLines(path)) {
-      if (!isOurs(record)) yield text
-      else if (!seen.has(identityOf(record))) {
-        const identity = identityOf(record)
-        seen.add(identity)
-        const error = rejected.get(identity)
-        if (error)
-          yield JSON.stringify({...record, time: new Date(now()).toISOString(), reason: {code: error.reason, message: error.message}})
-        else if (!settled.has(identity)) yield text
-      }
+      const identity = isOurs(record) ? identityOf(record) : undefined
+      if (identity !== undefined && isDone.get(identity)) continue
+      if (identity !== undefined) isDone.set(identity, true)
+      yield text
     }
   }
 }
 
-function messageOf(record: DeadLetterRecord): Message<Letter> {
-  const value = {...toRawMessage(record), index: record.index}
+function messageOf(record: DeadLetterRecord, identity: string): Message<LetterMessage> {
+  const value = {...toRawMessage(record), index: record.index, identity}
   return {
     value,
     position: {partition: `${record.topic}/${record.partition}${EPOCH}`, offset: BigInt(record.offset)},
-    bytes: (value.value?.length ?? 0) + MESSAGE_OVERHEAD_BYTES,
+    bytes: (value.value?.length ?? 0) + (value.key?.length ?? 0) + MESSAGE_OVERHEAD_BYTES,
   }
-}
-
-function identityOfMessage({value, position: {partition, offset}}: Message<unknown>): string {
-  const {index} = value as Letter
-  return `${placeOf(partition)}/${offset}${index === null ? '' : `#${index}`}`
 }

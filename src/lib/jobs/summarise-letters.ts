@@ -1,5 +1,5 @@
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
-import {identityOf, letterLines} from './letter-file.ts'
+import {identityOf, letterLines, messageIdentityOf} from './letter-file.ts'
 
 export interface LetterSummary {
   /** Different ones. */
@@ -23,26 +23,35 @@ export interface LetterReason {
   readonly latest: string
 }
 
-/** Reads the file once; `each` is told of every letter that it has not seen before. */
-export async function summariseLetters(path: string, last: number, each?: (record: DeadLetterRecord) => void): Promise<LetterSummary> {
+/** Reads the file once; `eachMessage` is told of every message, with the first of its letters. */
+export async function summariseLetters(
+  path: string,
+  last: number,
+  eachMessage?: (record: DeadLetterRecord) => void,
+): Promise<LetterSummary> {
   const seen = new Set<string>()
+  const told = new Set<string>()
   const reasons = new Map<string, LetterReason>()
   const latest: DeadLetterRecord[] = []
   let [repeated, unreadable] = [0, 0]
   for await (const {record} of letterLines(path)) {
     if (!record) unreadable++
-    else if (seen.has(identityOf(record))) repeated++
+    else if (isKnown(seen, identityOf(record))) repeated++
     else {
-      seen.add(identityOf(record))
       addReason(reasons, record)
       latest.push(record)
       if (latest.length > last) latest.shift()
-      each?.(record)
+      if (eachMessage && !isKnown(told, messageIdentityOf(record))) eachMessage(record)
     }
   }
 
   const frequent = [...reasons.values()].sort((one, other) => other.count - one.count)
   return {count: seen.size, repeated, unreadable, reasons: frequent, last: latest}
+}
+
+function isKnown(known: Set<string>, identity: string): boolean {
+  const {size} = known
+  return known.add(identity).size === size
 }
 
 function addReason(reasons: Map<string, LetterReason>, {command, time, reason: {code}}: DeadLetterRecord): void {

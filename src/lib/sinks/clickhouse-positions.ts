@@ -53,7 +53,8 @@ export function createStoredPositions(client: ClickHouse, table: string, pagePos
 
   return {
     async rowsNotStored(messages, signal) {
-      for (const message of inOrder(messages)) if (!storedRows.has(message) || doubted.has(message)) await lookFor(message, signal)
+      const unknown = messages.filter((message) => !storedRows.has(message) || doubted.has(message))
+      if (unknown.length > 0) await lookFor(unknown, signal)
       const [topic, number] = placeOf(messages[0]!.position.partition)
       return messages.flatMap((message, owner) =>
         message.rows.flatMap((row, index) => {
@@ -70,19 +71,22 @@ export function createStoredPositions(client: ClickHouse, table: string, pagePos
     alreadyStored: () => alreadyStored,
   }
 
-  async function lookFor(message: MessageRows, signal: AbortSignal): Promise<void> {
-    const {partition, offset} = message.position
-    let stored = NONE
-    for (const index of message.rows.keys()) {
-      const page = pages.get(partition)
-      const place = {offset, index}
-      const {positions} = page && covers(page, place) ? page : await turnTo(partition, place, signal)
-      if (positions.has(`${offset}/${index}`)) stored = new Set([...stored, index])
-    }
+  async function lookFor(messages: readonly MessageRows[], signal: AbortSignal): Promise<void> {
+    const {partition} = messages[0]!.position
+    let page = pages.get(partition)
+    for (const message of inOrder(messages)) {
+      const {offset} = message.position
+      let found: Set<number> | undefined
+      for (const index of message.rows.keys()) {
+        const place = {offset, index}
+        if (!page || !covers(page, place)) page = await turnTo(partition, place, signal)
+        if (page.positions.has(`${offset}/${index}`)) (found ??= new Set()).add(index)
+      }
 
-    if (!storedRows.has(message)) alreadyStored += stored.size // else it is we who stored them
-    storedRows.set(message, stored)
-    doubted.delete(message)
+      if (found && !storedRows.has(message)) alreadyStored += found.size // else it is we who stored them
+      storedRows.set(message, found ?? NONE)
+      doubted.delete(message)
+    }
   }
 
   async function turnTo(partition: string, place: Place, signal: AbortSignal): Promise<Page> {

@@ -14,13 +14,17 @@ export interface DeadLetterRecord {
   /** Which row of the message, from 0; null when the message as a whole was rejected. */
   readonly index: number | null
   readonly reason: {readonly code: string; readonly message: string}
-  readonly key: string | null
+  /** `keyBase64` instead of `key` where the bytes are no UTF-8. */
+  readonly key?: string | null
+  readonly keyBase64?: string
   /** A name that came several times has its values in a list. */
-  readonly headers: Readonly<Record<string, string | null | readonly (string | null)[]>>
+  readonly headers: Readonly<Record<string, HeaderValue | readonly HeaderValue[]>>
   /** The message's bytes: `valueBase64` instead of `value` where they are no UTF-8. */
   readonly value?: string | null
   readonly valueBase64?: string
 }
+
+type HeaderValue = string | null | {readonly base64: string}
 
 export interface LetterContext {
   readonly command: string
@@ -32,7 +36,10 @@ export interface LetterContext {
 
 export function toDeadLetterRecord({index, error}: Letter, {command, time, description, raw}: LetterContext): DeadLetterRecord {
   const [, topic = description, partition = '0', offset = '0'] = /^(.*)\/(\d+)\/(\d+)$/.exec(description) ?? []
-  const headers = Object.entries(raw.headers ?? {}).map(([name, value]) => [name, Array.isArray(value) ? value.map(textOf) : textOf(value)])
+  const headers = Object.entries(raw.headers ?? {}).map(([name, value]) => [
+    name,
+    Array.isArray(value) ? value.map(headerOf) : headerOf(value),
+  ])
   return {
     time: time.toISOString(),
     command,
@@ -41,9 +48,9 @@ export function toDeadLetterRecord({index, error}: Letter, {command, time, descr
     offset,
     index: index ?? null,
     reason: {code: error.reason, message: error.message},
-    key: textOf(raw.key),
+    ...(isText(raw.key) ? {key: textOf(raw.key)} : {keyBase64: raw.key.toString('base64')}),
     headers: Object.fromEntries(headers) as DeadLetterRecord['headers'],
-    ...valueOf(raw.value),
+    ...(isText(raw.value) ? {value: textOf(raw.value)} : {valueBase64: raw.value.toString('base64')}),
   }
 }
 
@@ -51,33 +58,43 @@ export function toDeadLetterRecord({index, error}: Letter, {command, time, descr
 export function parseDeadLetterRecord(line: string): DeadLetterRecord | undefined {
   try {
     const record = JSON.parse(line) as DeadLetterRecord
-    return typeof record.topic === 'string' && /^\d+$/.test(record.offset) && typeof record.reason.code === 'string' ? record : undefined
+    const {topic, partition, offset, index, reason} = record
+    const isPlace = typeof topic === 'string' && Number.isInteger(partition) && /^\d+$/.test(offset)
+    return isPlace && (index === null || Number.isInteger(index)) && typeof reason.code === 'string' ? record : undefined
   } catch {
     return undefined
   }
 }
 
 /** The message as it was read; when the broker got it is not kept. */
-export function toRawMessage({key, headers, value, valueBase64}: DeadLetterRecord): RawMessage {
-  const bytes = valueBase64 === undefined ? (value ?? null) : Buffer.from(valueBase64, 'base64')
-  const entries = Object.entries(headers).map(([name, given]) => [
+export function toRawMessage({key, keyBase64, headers, value, valueBase64}: DeadLetterRecord): RawMessage {
+  const entries = Object.entries(headers ?? {}).map(([name, given]) => [
     name,
-    Array.isArray(given) ? given.map(headerOf) : headerOf(given as string | null),
+    Array.isArray(given) ? given.map(rawHeaderOf) : rawHeaderOf(given as HeaderValue),
   ])
   return {
-    value: typeof bytes === 'string' ? Buffer.from(bytes) : bytes,
-    key: key === null ? null : Buffer.from(key),
+    value: bytesOf(value, valueBase64),
+    key: bytesOf(key, keyBase64),
     headers: Object.fromEntries(entries) as RawMessage['headers'],
     timestamp: undefined,
   }
 }
 
-const headerOf = (text: string | null) => text ?? undefined
-
-function valueOf(value: Buffer | null): Pick<DeadLetterRecord, 'value' | 'valueBase64'> {
-  if (value === null) return {value: null}
-  return isUtf8(value) ? {value: value.toString()} : {valueBase64: value.toString('base64')}
-}
+/** Other bytes would not be the same when they are read back. */
+const isText = (value: Buffer | string | null | undefined): value is string | null | undefined => !Buffer.isBuffer(value) || isUtf8(value)
 
 /** A header may come without a value, and kafkajs gives null for it. */
 const textOf = (value: Buffer | string | null | undefined) => value?.toString() ?? null
+
+const headerOf = (value: Buffer | string | null | undefined): HeaderValue =>
+  isText(value) ? textOf(value) : {base64: value.toString('base64')}
+
+function rawHeaderOf(value: HeaderValue): Buffer | string | undefined {
+  if (value === null) return undefined
+  return typeof value === 'string' ? value : Buffer.from(value.base64, 'base64')
+}
+
+function bytesOf(text: string | null | undefined, base64: string | undefined): Buffer | null {
+  if (base64 !== undefined) return Buffer.from(base64, 'base64')
+  return text == null ? null : Buffer.from(text)
+}

@@ -3,6 +3,7 @@ import type {Message, Source} from '../core/types.ts'
 import type {CsvBlock, CsvFile, CsvRecord, Dialect, HeaderRule} from './csv-records.ts'
 import type {RowChoice} from './csv-order.ts'
 import {fieldAt} from '../format/csv-scan.ts'
+import {CHUNK_BYTES, CHUNK_MESSAGES} from './chunks.ts'
 import {isChosen, readRecords, sortRows, surveyRows, timeOf} from './csv-order.ts'
 import {csvBlocks, detectDialect, openCsv, parseRecord, peek, readHead, readPieces} from './csv-records.ts'
 
@@ -31,8 +32,6 @@ export interface CsvSource extends Source<CsvRecord> {
   total(): number | undefined
 }
 
-const CHUNK_MESSAGES = 1000
-const CHUNK_BYTES = 1_000_000
 const ROW_OVERHEAD_BYTES = 500
 
 /** Where a row begins, and its bytes. */

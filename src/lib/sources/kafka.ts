@@ -5,6 +5,7 @@ import type {Assignment} from './kafka-partitions.ts'
 import {HEARTBEAT_INTERVAL_MILLISECONDS, LONGEST_JOIN_MILLISECONDS} from '../clients/kafka/consumer.ts'
 import {orAborted} from '../core/or-aborted.ts'
 import {withRetry} from '../core/retry.ts'
+import {createChunks, MESSAGE_OVERHEAD_BYTES} from './chunks.ts'
 import {createPartitions} from './kafka-partitions.ts'
 
 export interface KafkaSourceOptions {
@@ -27,15 +28,10 @@ export interface KafkaSource extends Source<RawMessage> {
   staleAcks(): number
 }
 
-const CHUNK_MESSAGES = 1000
-const CHUNK_BYTES = 1_000_000
-/** About what a message occupies besides its bytes. */
-const MESSAGE_OVERHEAD_BYTES = 200
-
 /** After that the group does without our farewell: it misses us when the session is over. */
 const LEAVING_MILLISECONDS = 10_000
-/** The same where the broker is lost. */
-const LEAVING_A_LOST_BROKER_MILLISECONDS = 1000
+/** The same where the broker is lost, or we are to stop at once. */
+const HURRIED_LEAVING_MILLISECONDS = 1000
 /** How often it is looked whether the broker has answered anything. */
 const LISTENING_MILLISECONDS = 1000
 /** Without any patience for another attempt, this long is still one attempt. */
@@ -100,9 +96,13 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
   /** kafkajs waits for a join that is under way, and so for the slowest member of the group. */
   async function leaveGroup(): Promise<void> {
     const left = new AbortController()
-    const milliseconds = lost.signal.aborted ? LEAVING_A_LOST_BROKER_MILLISECONDS : LEAVING_MILLISECONDS
-    const patience = clock.sleep(milliseconds, AbortSignal.any([left.signal, runtime.abort])).catch(() => {})
-    await Promise.race([consumer.close(), patience]).finally(() => left.abort())
+    const hurry = AbortSignal.any([lost.signal, runtime.abort])
+    const patience = async () => {
+      await clock.sleep(LEAVING_MILLISECONDS, AbortSignal.any([left.signal, hurry])).catch(() => {})
+      if (hurry.aborted) await clock.sleep(HURRIED_LEAVING_MILLISECONDS, left.signal).catch(() => {})
+    }
+
+    await Promise.race([consumer.close(), patience()]).finally(() => left.abort())
   }
 
   async function* read(signal: AbortSignal): AsyncGenerator<readonly Message<RawMessage>[]> {
@@ -269,19 +269,13 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
 }
 
 function* chunksOf(records: readonly KafkaRecord[], partition: string): Generator<readonly Message<RawMessage>[]> {
-  let chunk: Message<RawMessage>[] = []
-  let bytes = 0
+  const chunks = createChunks<RawMessage>()
   for (const record of records) {
-    const size = (record.value?.length ?? 0) + (record.key?.length ?? 0) + MESSAGE_OVERHEAD_BYTES
-    if (chunk.length >= CHUNK_MESSAGES || (chunk.length > 0 && bytes + size > CHUNK_BYTES)) {
-      yield chunk
-      chunk = []
-      bytes = 0
-    }
-
-    chunk.push({value: record, position: {partition, offset: record.offset}, bytes: size})
-    bytes += size
+    const bytes = (record.value?.length ?? 0) + (record.key?.length ?? 0) + MESSAGE_OVERHEAD_BYTES
+    const full = chunks.add({value: record, position: {partition, offset: record.offset}, bytes})
+    if (full) yield full
   }
 
-  if (chunk.length > 0) yield chunk
+  const rest = chunks.rest()
+  if (rest) yield rest
 }

@@ -2,6 +2,7 @@ import type {Readable} from 'node:stream'
 import type {Message, RawMessage, Source} from '../core/types.ts'
 import {addAbortSignal} from 'node:stream'
 import {IoError} from '../errors.ts'
+import {createChunks, MESSAGE_OVERHEAD_BYTES} from './chunks.ts'
 
 export interface NdjsonSourceOptions {
   readonly input: Readable
@@ -9,10 +10,6 @@ export interface NdjsonSourceOptions {
   readonly name: string
 }
 
-const CHUNK_MESSAGES = 1000
-const CHUNK_BYTES = 1_000_000
-/** About what a message occupies besides its bytes. */
-const MESSAGE_OVERHEAD_BYTES = 200
 /** A line longer than this is no record but an input that is not NDJSON. */
 const MAX_LINE_BYTES = 128_000_000
 const NEWLINE = 0x0a
@@ -29,32 +26,32 @@ export function createNdjsonSource({input, name}: NdjsonSourceOptions): Source<R
 
   async function* read(signal: AbortSignal): AsyncGenerator<readonly Message<RawMessage>[]> {
     let offset = 0n
-    let chunk: Message<RawMessage>[] = []
-    let bytes = 0
-    for await (const line of linesOf(input, name, signal)) {
-      if (line === undefined) {
-        if (chunk.length > 0) yield chunk // nothing more at hand: do not keep it for a full chunk
-        chunk = []
-        bytes = 0
-        continue
-      }
+    const chunks = createChunks<RawMessage>()
+    try {
+      for await (const line of linesOf(input, name, signal)) {
+        if (line === undefined) {
+          const chunk = chunks.rest() // nothing more at hand: do not keep it for a full chunk
+          if (chunk) yield chunk
+          continue
+        }
 
-      const position = {partition: name, offset: offset++}
-      if (line.length === 0) continue
-      const size = line.length + MESSAGE_OVERHEAD_BYTES
-      if (chunk.length >= CHUNK_MESSAGES || (chunk.length > 0 && bytes + size > CHUNK_BYTES)) {
-        yield chunk
+        const position = {partition: name, offset: offset++}
+        if (line.length === 0) continue
+        const value = {value: line, key: null, headers: undefined, timestamp: undefined}
+        const full = chunks.add({value, position, bytes: line.length + MESSAGE_OVERHEAD_BYTES})
+        if (!full) continue
+        yield full
         if (signal.aborted) return
-        chunk = []
-        bytes = 0
       }
-
-      const value = {value: line, key: null, headers: undefined, timestamp: undefined}
-      chunk.push({value, position, bytes: size})
-      bytes += size
+    } catch (error) {
+      const before = chunks.rest()
+      if (before) yield before
+      yield [] // what came before is sent before the failure ends the run: it cannot be read again
+      throw error
     }
 
-    if (chunk.length > 0) yield chunk
+    const rest = chunks.rest()
+    if (rest) yield rest
   }
 }
 

@@ -1,9 +1,10 @@
 import {mkdtemp} from 'node:fs/promises'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
-import {parse} from 'csv-parse/sync'
+import {flux} from '@influxdata/influxdb-client'
 import type {InfluxServer} from '../services/influxd.ts'
 import type {KafkaServer} from '../services/kafka.ts'
+import {fluxRows} from '../integration/flux-rows.ts'
 import {connectRecords, type Records} from '../integration/records.ts'
 import {type Facade, startFacade} from '../services/clickhouse-facade.ts'
 import {removeFolder} from '../services/fresh-folder.ts'
@@ -58,9 +59,8 @@ export async function openWorld(): Promise<World> {
       await request('POST', `/api/v2/write?org=${influx.org}&bucket=${bucket}`, line)
     },
     async numbersIn(bucket) {
-      const query = `from(bucket: "${bucket}") |> range(start: 2000-01-01T00:00:00Z) |> filter(fn: (r) => r._field == "number") |> group() |> keep(columns: ["_value"])`
-      const answer = await request('POST', `/api/v2/query?org=${influx.org}`, {query, dialect: {annotations: []}})
-      return parse<{_value: string}>(await answer.text(), {columns: true, skip_empty_lines: true}).map(({_value}) => Number(_value))
+      const numbers = flux`from(bucket: ${bucket}) |> range(start: 2000-01-01T00:00:00Z) |> filter(fn: (r) => r._field == "number")`
+      return (await fluxRows(influx, flux`${numbers} |> keep(columns: ["_value"])`.toString())).map(({_value}) => Number(_value))
     },
     async close() {
       await records.close().catch(() => {})
@@ -76,11 +76,7 @@ export async function openWorld(): Promise<World> {
 
   /** Past the proxy, also while the server is being restarted. */
   async function request(method: string, path: string, body?: object | string): Promise<Response> {
-    const headers = {
-      authorization: `Token ${influx.token}`,
-      'content-type': 'application/json',
-      accept: 'application/json, application/csv',
-    }
+    const headers = {authorization: `Token ${influx.token}`, 'content-type': 'application/json'}
     const answer = await fetch(influx.url + path, {method, headers, body: typeof body === 'string' ? body : JSON.stringify(body)})
     if (!answer.ok) throw new Error(`${method} ${path} answers ${answer.status}: ${await answer.text()}`)
     return answer

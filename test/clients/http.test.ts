@@ -1,5 +1,7 @@
 import type {Socket} from 'node:net'
 import {text} from 'node:stream/consumers'
+import {setTimeout as sleep} from 'node:timers/promises'
+import {gzipSync} from 'node:zlib'
 import {describe, expect, it, onTestFinished} from 'vitest'
 import {createHttpClient, type HttpOptions, isLoopback} from '../../src/lib/clients/http.ts'
 import {UnavailableError} from '../../src/lib/errors.ts'
@@ -61,9 +63,9 @@ describe('a request', () => {
       response.write('first')
       finish.push(() => response.end(' last'))
     })
-    const response = await connect(url).open({method: 'GET', path: '/', signal: never})
+    const response = await open(url)
     finish[0]!()
-    expect(await text(response)).toBe('first last')
+    expect(await text(response.body)).toBe('first last')
   })
 
   it('has all the time that a very long timeout gives it', async () => {
@@ -76,6 +78,130 @@ describe('a request', () => {
     const {url} = await serveSocket(() => client.close())
     const client = connect(url)
     await expect(client.send({method: 'GET', path: '/', signal: never})).rejects.toBeInstanceOf(UnavailableError)
+  })
+})
+
+describe('an answer that is opened', () => {
+  it.each([
+    ['gzip', {'Content-Encoding': 'gzip'}, gzipSync('grün')],
+    ['as it is', {}, Buffer.from('grün')],
+  ])('that comes %s is read', async (_, headers, body) => {
+    const {url} = await serveHttp((_request, response) => response.writeHead(200, headers).end(body))
+    const answer = await open(url)
+    expect([answer.status, await text(answer.body)]).toEqual([200, 'grün'])
+  })
+
+  it('leaves its connection to the next as it was, when it is read to its end', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => warnings.push(warning)
+    process.on('warning', onWarning)
+    onTestFinished(() => void process.off('warning', onWarning))
+    const server = await serveHttp((_, response) => response.end('x'.repeat(100_000)))
+    const client = connect(server.url)
+    for (let sent = 0; sent < 20; sent++) await text((await client.open({method: 'GET', path: '/', signal: never})).body)
+    expect([server.connections(), warnings]).toEqual([1, []])
+  })
+
+  it.each([
+    ['a body', {'Content-Length': 9}, 'half', /aborted/],
+    ['a chunk', {'Transfer-Encoding': 'chunked'}, '9\r\nhalf', /aborted/],
+    [
+      'a gzip that nothing else tells to be cut',
+      {'Content-Encoding': 'gzip'},
+      gzipSync('half of it').subarray(0, -4),
+      /unexpected end of file/,
+    ],
+    ['what is no gzip', {'Content-Encoding': 'gzip'}, 'half', /incorrect header check/],
+  ])('is unavailable when the server hangs up within %s', async (_, headers, sent, message) => {
+    const {url} = await serveSocket((socket) => {
+      socket.write(
+        `HTTP/1.1 200 OK\r\n${Object.entries(headers)
+          .map(([name, value]) => `${name}: ${value}\r\n`)
+          .join('')}\r\n`,
+      )
+      socket.end(sent)
+    })
+    await expect(text((await open(url)).body)).rejects.toMatchObject({
+      name: 'UnavailableError',
+      retryable: 'always',
+      message: expect.stringMatching(message) as string,
+      suggestion: REMEDY,
+    })
+  })
+
+  it('tells whoever reads it what happened before', async () => {
+    const gone = Promise.withResolvers<undefined>()
+    const {url} = await serveHttp((_, response) => {
+      response.write('half', () => response.destroy())
+      response.once('close', () => gone.resolve(undefined))
+    })
+    const {body} = await open(url)
+    await gone.promise
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+    await expect(text(body)).rejects.toMatchObject({name: 'UnavailableError', message: expect.stringMatching(/aborted/) as string})
+  })
+
+  it.each([
+    ['as it is', {}, Buffer.from('begun')],
+    ['gzip', {'Content-Encoding': 'gzip'}, gzipSync('begun')],
+  ])('that comes %s loses its connection when it is left', async (_, headers, begun) => {
+    const gone = Promise.withResolvers<undefined>()
+    const {url} = await serveHttp((request, response) => {
+      request.once('close', () => gone.resolve(undefined))
+      response.writeHead(200, headers).write(begun)
+    })
+    for await (const piece of (await open(url)).body) {
+      expect(piece.toString()).toBe('begun')
+      break
+    }
+
+    await gone.promise
+  })
+
+  it('may take longer than the timeout, and its reader may rest for longer', async () => {
+    const asked = Promise.withResolvers<() => void>()
+    const {url} = await serveHttp((_, response) => {
+      response.write('first')
+      asked.resolve(() => response.end('last'))
+    })
+    const pieces = (await open(url, {timeoutMilliseconds: 300})).body[Symbol.asyncIterator]()
+    expect(String((await pieces.next()).value)).toBe('first')
+    await sleep(700)
+    const last = pieces.next()
+    ;(await asked.promise)()
+    expect(String((await last).value)).toBe('last')
+    expect(await pieces.next()).toMatchObject({done: true})
+  })
+
+  it.each([
+    ['its first piece', 0],
+    ['its next piece, after its reader has rested', 1],
+  ])('is given up when the timeout passes before %s', async (_, pieces) => {
+    const {url} = await serveHttp((_request, response) => {
+      response.flushHeaders()
+      if (pieces > 0) response.write('first')
+    })
+    const body = (await open(url, {timeoutMilliseconds: 200})).body[Symbol.asyncIterator]()
+    if (pieces > 0) {
+      await body.next()
+      await sleep(500)
+    }
+
+    await expect(body.next()).rejects.toMatchObject({
+      name: 'UnavailableError',
+      message: `GET ${url}/ failed: nothing came for 0.2 s`,
+    })
+  })
+
+  it.each<[what: string, serve: Parameters<typeof serveSocket>[0]]>([
+    ['nothing', (socket) => socket.resume()],
+    ['a head without an end', (socket) => every(socket, 'HTTP/1.1 200 OK\r\n', 'X-Wait: yes\r\n')],
+  ])('is given up when the timeout passes and there is %s', async (_, serve) => {
+    const {url} = await serveSocket(serve)
+    await expect(open(url, {timeoutMilliseconds: 200})).rejects.toMatchObject({
+      name: 'UnavailableError',
+      message: `GET ${url}/ took longer than 0.2 s`,
+    })
   })
 })
 
@@ -200,7 +326,7 @@ describe('an abort', () => {
     const {url} = await serveSocket((socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nhalf of it'))
     const response = await connect(url).open({method: 'GET', path: '/', signal: abort.signal})
     abort.abort(reason)
-    await expect(text(response)).rejects.toThrow()
+    await expect(text(response.body)).rejects.toBe(reason)
   })
 })
 
@@ -233,6 +359,8 @@ function connect(url: string, options: Partial<HttpOptions> = {}) {
 }
 
 const get = (url: string, options: Partial<HttpOptions> = {}) => connect(url, options).send({method: 'GET', path: '/', signal: never})
+
+const open = (url: string, options: Partial<HttpOptions> = {}) => connect(url, options).open({method: 'GET', path: '/', signal: never})
 
 /** Keeps the connection busy, so that only a deadline for the whole exchange ends it. */
 function every(socket: Socket, head: string, more: string): void {

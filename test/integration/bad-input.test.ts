@@ -1,8 +1,10 @@
 import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
+import {flux} from '@influxdata/influxdb-client'
 import {afterAll, beforeAll, describe, expect, test} from 'vitest'
 import {type CliOptions, ucs} from '../commands/cli.ts'
 import {describeWith, useInflux, useKafka} from '../services/use.ts'
+import {fluxRows} from './flux-rows.ts'
 import {useFolders} from './folders.ts'
 import {newBucket} from './influx-bucket.ts'
 import {connectRecords, type Records, type TestValue} from './records.ts'
@@ -289,12 +291,7 @@ describe('of a CSV that is not as it should be', () => {
 const quoted = (row: readonly (string | number)[]) => row.map((cell) => `"${cell}"`).join(',')
 
 async function countOf(bucket: string): Promise<number> {
-  const {url, org, token} = useInflux()
-  const query = `from(bucket: "${bucket}") |> range(start: 0) |> count() |> keep(columns: ["_value"])`
-  const answer = await fetch(`${url}/api/v2/query?org=${org}`, {
-    method: 'POST',
-    headers: {authorization: `Token ${token}`, 'content-type': 'application/vnd.flux', accept: 'application/csv'},
-    body: query,
-  })
-  return Number((await answer.text()).trim().split(',').at(-1))
+  const count = flux`from(bucket: ${bucket}) |> range(start: 0) |> count() |> keep(columns: ["_value"])`
+  const [row] = await fluxRows(useInflux(), count.toString())
+  return Number(row!._value)
 }

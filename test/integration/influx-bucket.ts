@@ -1,10 +1,11 @@
 import {randomUUID} from 'node:crypto'
-import {parse} from 'csv-parse/sync'
+import {flux} from '@influxdata/influxdb-client'
 import {afterAll} from 'vitest'
 import {createHttpClient} from '../../src/lib/clients/http.ts'
 import {createInfluxClient, type InfluxClient} from '../../src/lib/clients/influx.ts'
 import {createInfluxSink, type InfluxSinkOptions} from '../../src/lib/sinks/influx.ts'
 import {useInflux} from '../services/use.ts'
+import {fluxRows} from './flux-rows.ts'
 
 /** A bucket of a test's own on the shared server. */
 export interface Bucket {
@@ -78,11 +79,8 @@ export function influxClient({url, org, token}: {url?: string; org?: string; tok
 }
 
 async function readAll(bucket: string): Promise<readonly StoredValue[]> {
-  const query = `from(bucket: "${bucket}") |> range(start: 1677-09-22T00:00:00Z, stop: 2262-04-11T00:00:00Z) |> drop(columns: ["_start", "_stop"])`
-  const answer = await request(`/api/v2/query?org=${useInflux().org}`, {query, type: 'flux', dialect: {header: true, annotations: []}})
-  // Each group of series with the same columns is a table of its own, with its own header.
-  const tables = (await answer.text()).split('\r\n\r\n').filter((table) => table.trim() !== '')
-  return tables.flatMap((table) => parse<StoredValue>(table, {columns: true}))
+  const all = flux`from(bucket: ${bucket}) |> range(start: 1677-09-22T00:00:00Z, stop: 2262-04-11T00:00:00Z)`
+  return (await fluxRows(useInflux(), flux`${all} |> drop(columns: ["_start", "_stop"])`.toString())) as readonly StoredValue[]
 }
 
 async function ask<T>(path: string, body?: object): Promise<T> {
@@ -91,7 +89,7 @@ async function ask<T>(path: string, body?: object): Promise<T> {
 
 async function request(path: string, body?: object, method = body ? 'POST' : 'GET'): Promise<Response> {
   const {url, token} = useInflux()
-  const headers = {authorization: `Token ${token}`, 'content-type': 'application/json', accept: 'application/json, application/csv'}
+  const headers = {authorization: `Token ${token}`, 'content-type': 'application/json'}
   const answer = await fetch(url + path, {method, headers, ...(body ? {body: JSON.stringify(body)} : {})})
   if (!answer.ok) throw new Error(`${path} answers ${answer.status}: ${await answer.text()}`)
   return answer

@@ -1,7 +1,8 @@
-import {parse} from 'csv-parse/sync'
+import {flux} from '@influxdata/influxdb-client'
 import {beforeAll, expect, test} from 'vitest'
 import type {FieldValue, Point} from '../../src/lib/format/line-protocol.ts'
 import {DataError} from '../../src/lib/errors.ts'
+import {fluxValueOf} from '../../src/lib/format/flux-value.ts'
 import {encodeFieldKey, encodeLine, encodePoint, encodeSeries} from '../../src/lib/format/line-protocol.ts'
 import {numericText} from '../../src/lib/format/numeric.ts'
 import {timestampParser} from '../../src/lib/format/timestamp.ts'
@@ -10,6 +11,7 @@ import {toPoint} from '../../src/lib/transforms/to-point.ts'
 import {seededRandom} from '../fakes/random.ts'
 import {rawMessage, somewhere} from '../fakes/raw-message.ts'
 import {describeWith, useInflux} from '../services/use.ts'
+import {fluxClient} from './flux-rows.ts'
 import {newBucket} from './influx-bucket.ts'
 import {rowsIn} from '../fakes/outcome.ts'
 
@@ -276,45 +278,30 @@ function timeText(time: bigint): string {
 
 /** Everything in a bucket, by measurement. Texts are asked for as JSON, because the server's CSV does not keep line breaks. */
 async function read(bucket: string): Promise<ReadonlyMap<string, readonly StoredPoint[]>> {
-  const {org, url, token} = useInflux()
-  const query = `
+  const query = flux`
     import "json"
     import "types"
-    all = from(bucket: "${bucket}") |> range(start: 1677-09-21T00:12:43.145224194Z, stop: 2262-04-11T23:47:16.854775807Z) |> drop(columns: ["_start", "_stop"])
+    all = from(bucket: ${bucket}) |> range(start: 1677-09-21T00:12:43.145224194Z, stop: 2262-04-11T23:47:16.854775807Z) |> drop(columns: ["_start", "_stop"])
     isText = (r) => types.isType(v: r._value, type: "string")
     all |> filter(fn: (r) => not isText(r)) |> yield(name: "others")
     all |> filter(fn: isText) |> map(fn: (r) => ({r with _value: string(v: json.encode(v: r._value))})) |> yield(name: "texts")`
-  const headers = {authorization: `Token ${token}`, 'content-type': 'application/json'}
-  const body = JSON.stringify({query, dialect: {header: true, annotations: ['datatype']}})
-  const answer = await fetch(`${url}/api/v2/query?org=${org}`, {method: 'POST', headers, body})
-  if (!answer.ok) throw new Error(await answer.text())
-  return pointsOf(parse(await answer.text(), {relax_column_count: true, skip_empty_lines: true}))
-}
-
-/** A row for each field; rows of the same columns follow a row of their types and one of their names. */
-function pointsOf(rows: readonly (readonly string[])[]): ReadonlyMap<string, readonly StoredPoint[]> {
   const measurements = new Map<string, StoredPoint[]>()
-  let [types, names]: (readonly string[])[] = [[], []]
-  for (const row of rows) {
-    if (row[0] === '#datatype') [types, names] = [row, []]
-    else if (names!.length === 0) names = row
-    else {
-      const cells = Object.fromEntries(row.map((cell, column) => [names![column]!, cell]))
-      const {'': _, result: _result, table: _table, _time: time, _value: value, _field: field, _measurement: measurement, ...tags} = cells
+  for await (const {table, rows} of fluxClient(useInflux()).query({flux: query.toString(), signal: new AbortController().signal})) {
+    const type = table.columns.find(({name}) => name === '_value')!.type
+    for (const row of rows) {
+      const cells = Object.fromEntries(table.columns.map(({name}, column) => [name, row[column]!]))
+      const {_time: time, _value: value, _field: field, _measurement: measurement, ...tags} = cells
       const points = measurements.get(measurement!) ?? []
       measurements.set(measurement!, points)
       const point = points.find((other) => other.time === time && JSON.stringify(other.tags) === JSON.stringify(tags))
       const fields = point?.fields ?? {}
       if (!point) points.push({tags, fields, time: time!})
-      fields[field!] = valueOf(value!, types![names!.indexOf('_value')]!)
+      fields[field!] = table.result === 'texts' ? (JSON.parse(value!) as string) : unsigned(fluxValueOf(value!, type) as FieldValue)
     }
   }
 
   return measurements
 }
 
-function valueOf(text: string, type: string): FieldValue {
-  if (type === 'double') return Number(text) + 0
-  if (type === 'long') return BigInt(text)
-  return JSON.parse(text) as string | boolean
-}
+/** Zero without its sign. */
+const unsigned = (value: FieldValue) => (typeof value === 'number' ? value + 0 : value)

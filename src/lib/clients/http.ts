@@ -1,14 +1,15 @@
 import type {IncomingHttpHeaders, IncomingMessage} from 'node:http'
 import {Agent as HttpAgent, request as httpRequest} from 'node:http'
 import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
-import {addAbortSignal} from 'node:stream'
+import {addAbortSignal, pipeline, type Readable} from 'node:stream'
+import {createGunzip} from 'node:zlib'
 import {UnavailableError} from '../errors.ts'
 import {redactUrls} from '../format/redact.ts'
 import {certificateMessage, certificateRemedy, isCertificateProblem} from './certificate.ts'
 
 export interface HttpOptions {
   readonly baseUrl: URL
-  /** One whole exchange, from connecting to the last byte of a buffered answer. */
+  /** One whole exchange with `send`, from connecting to the last byte; with `open` the wait for the head, and each wait for more of the body. */
   readonly timeoutMilliseconds: number
   /** PEM certificates to trust instead of the system's. */
   readonly ca?: string | undefined
@@ -34,6 +35,20 @@ export interface HttpAnswer {
   readonly text: string
 }
 
+/** An answer that is read as it comes, and no faster than its reader takes it. */
+export interface HttpStream {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+  /**
+   * Out of its gzip, if it came in one. To be read once: to its end, or left before it, which closes the connection. Rejects like `send`.
+   * Nothing bounds it as a whole but the request's signal: it may go on for hours, and its reader may rest in between.
+   * Only a server that is waited for and sends nothing runs out of time.
+   */
+  readonly body: AsyncIterable<Buffer>
+  /** All of the body, where it can only be a message. */
+  text(): Promise<string>
+}
+
 /** Kept-alive connections to one server. Wire only: whoever calls it knows what a status means. */
 export interface HttpClient {
   /** The server as it may be shown: without user and password. */
@@ -41,7 +56,7 @@ export interface HttpClient {
   /** The answer, read to its end. Rejects with UnavailableError when there is none, and with the signal's reason. */
   send(request: HttpRequest): Promise<HttpAnswer>
   /** The answer as soon as its head is there; the body is the caller's to read. */
-  open(request: HttpRequest): Promise<IncomingMessage>
+  open(request: HttpRequest): Promise<HttpStream>
   close(): void
 }
 
@@ -55,26 +70,35 @@ export function createHttpClient(options: HttpOptions): HttpClient {
   const isSecure = baseUrl.protocol === 'https:'
   const tls = {...(options.ca === undefined ? {} : {ca: options.ca}), rejectUnauthorized: !options.skipsVerification}
   const agent = isSecure ? new HttpsAgent({keepAlive: true, ...tls}) : new HttpAgent({keepAlive: true})
-  const newDeadline = () => AbortSignal.timeout(Math.min(timeoutMilliseconds, MAX_TIMER_MILLISECONDS))
+  const timerMilliseconds = Math.min(timeoutMilliseconds, MAX_TIMER_MILLISECONDS)
   const target = redactUrls(baseUrl.href).replace(/\/$/, '')
   const basePath = baseUrl.pathname.replace(/\/$/, '')
 
   return {
     target,
-    open,
     async send(request) {
-      const deadline = newDeadline()
-      const response = await open(request, deadline)
+      const deadline = AbortSignal.timeout(timerMilliseconds)
+      const response = await begin(request, deadline)
       try {
         return {status: response.statusCode ?? 0, headers: response.headers, text: await readText(response)}
       } catch (cause) {
         throw translate(cause, request, deadline)
       }
     },
+    async open(request) {
+      const head = new AbortController()
+      const deadline = AbortSignal.timeout(timerMilliseconds)
+      const giveUp = () => head.abort()
+      deadline.addEventListener('abort', giveUp)
+      const response = await begin(request, head.signal).finally(() => deadline.removeEventListener('abort', giveUp))
+      const body = read(response, request)
+      const text = () => readText(body).catch((cause: unknown) => Promise.reject(translate(cause, request)))
+      return {status: response.statusCode ?? 0, headers: response.headers, body, text}
+    },
     close: () => agent.destroy(),
   }
 
-  function open(request: HttpRequest, deadline = newDeadline()): Promise<IncomingMessage> {
+  function begin(request: HttpRequest, deadline: AbortSignal): Promise<IncomingMessage> {
     const {method, path, headers, body} = request
     const signal = AbortSignal.any([request.signal, deadline])
     return new Promise((resolve, reject) => {
@@ -96,11 +120,30 @@ export function createHttpClient(options: HttpOptions): HttpClient {
     })
   }
 
-  function translate(cause: unknown, {method, path, signal}: HttpRequest, deadline: AbortSignal): unknown {
+  async function* read(response: IncomingMessage, request: HttpRequest): AsyncGenerator<Buffer> {
+    const {socket} = response
+    const giveUp = () => response.destroy(new Error(`nothing came for ${timeoutMilliseconds / 1000} s`))
+    socket.on('timeout', giveUp)
+    socket.setTimeout(timerMilliseconds)
+    try {
+      for await (const piece of unzipped(response) as AsyncIterable<Buffer>) {
+        socket.setTimeout(0) // what the reader does with it takes as long as it takes
+        yield piece
+        socket.setTimeout(timerMilliseconds)
+      }
+    } catch (cause) {
+      throw translate(cause, request)
+    } finally {
+      socket.off('timeout', giveUp)
+    }
+  }
+
+  function translate(cause: unknown, {method, path, signal}: HttpRequest, deadline?: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
+    if (cause instanceof UnavailableError) return cause
     const what = `${method} ${target}${path.replace(/\?.*/, '')}`
     const suggestion = options.remedy
-    if (deadline.aborted) return new UnavailableError(`${what} took longer than ${timeoutMilliseconds / 1000} s`, {cause, suggestion})
+    if (deadline?.aborted) return new UnavailableError(`${what} took longer than ${timeoutMilliseconds / 1000} s`, {cause, suggestion})
     const reason = reasonOf(cause)
     if (!isCertificateProblem(cause as NodeJS.ErrnoException)) return new UnavailableError(`${what} failed: ${reason}`, {cause, suggestion})
     return new UnavailableError(`${what} failed: ${certificateMessage(reason)}`, {
@@ -118,10 +161,14 @@ function reasonOf(error: unknown): string {
   return message || code || 'unknown error'
 }
 
-async function readText(response: IncomingMessage): Promise<string> {
+/** One that is cut off is an error of the stream, also within the gzip. */
+const unzipped = (response: IncomingMessage): Readable =>
+  response.headers['content-encoding'] === 'gzip' ? pipeline(response, createGunzip(), () => {}) : response
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
-  for await (const chunk of response as AsyncIterable<Buffer>) {
+  for await (const chunk of body) {
     bytes += chunk.length
     if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`)
     chunks.push(chunk)

@@ -48,7 +48,7 @@ export function createInfluxClient({http, org, token, now}: InfluxOptions): Infl
         method: 'POST',
         path: `/api/v2/write?${new URLSearchParams({org, bucket, precision: 'ns'}).toString()}`,
         headers: {
-          Authorization: `Token ${printable(await token())}`,
+          Authorization: authorization(await token()),
           'Content-Type': 'text/plain; charset=utf-8',
           'Content-Encoding': encoding,
         },
@@ -65,7 +65,7 @@ export function createInfluxClient({http, org, token, now}: InfluxOptions): Infl
     const retryAfterMilliseconds = parseRetryAfter(headers['retry-after'], now())
     if (status === 400 && message.includes('unable to parse')) return new InfluxRefusal('parse', message)
     if (status === 422) return new InfluxRefusal('partial', message)
-    if (status === 401) return new AuthError(said, {suggestion: 'Check --token, --token-file or INFLUX_TOKEN'})
+    if (status === 401) return new AuthError(said, {suggestion: CHECK_TOKEN})
     if (status === 403) {
       return new AuthError(said, {
         suggestion: `Give the token in --token or INFLUX_TOKEN the permission to write to bucket "${bucket}"`,
@@ -75,20 +75,19 @@ export function createInfluxClient({http, org, token, now}: InfluxOptions): Infl
     if (status === 404 && isInfluxDb) return new NotFoundError(said, {suggestion: suggestionFor(message)})
     if (status === 429 || status >= 502) return new UnavailableError(said, {retryAfterMilliseconds})
     if (status === 400 || status === 413 || status >= 500) return new UnavailableError(said, {retryAfterMilliseconds, divisible: true})
-    return new UnavailableError(said, {
-      permanent: true,
-      suggestion: 'Is --influx-url the address of an InfluxDB 2 server?',
-    })
+    return new UnavailableError(said, {permanent: true, suggestion: CHECK_ADDRESS})
   }
 }
 
+export const CHECK_TOKEN = 'Check --token, --token-file or INFLUX_TOKEN'
+export const CHECK_ORG = 'Check --influx-org or INFLUX_ORG'
+export const CHECK_ADDRESS = 'Is --influx-url the address of an InfluxDB 2 server?'
+
 const suggestionFor = (message: string) =>
-  message.startsWith('organization')
-    ? 'Check --influx-org or INFLUX_ORG'
-    : 'Create the bucket, or name another with --influx-bucket or INFLUX_BUCKET'
+  message.startsWith('organization') ? CHECK_ORG : 'Create the bucket, or name another with --influx-bucket or INFLUX_BUCKET'
 
 /** `{"code": …, "message": …}`; anything else comes from something in between, and its first line has to do. */
-function readAnswer(text: string): {message: string; isInfluxDb: boolean} {
+export function readAnswer(text: string): {message: string; isInfluxDb: boolean} {
   try {
     const {message} = JSON.parse(text) as {message?: unknown}
     if (typeof message === 'string') return {message, isInfluxDb: true}
@@ -98,7 +97,7 @@ function readAnswer(text: string): {message: string; isInfluxDb: boolean} {
 }
 
 /** Node takes a header for a mistake of the program when it holds, say, the typographic quotes of a document. */
-function printable(token: string): string {
-  if (/^[\x20-\x7e]*$/.test(token)) return token
-  throw new AuthError('the token holds a character that no token has', {suggestion: 'Check --token, --token-file or INFLUX_TOKEN'})
+export function authorization(token: string): string {
+  if (/^[\x20-\x7e]*$/.test(token)) return `Token ${token}`
+  throw new AuthError('the token holds a character that no token has', {suggestion: CHECK_TOKEN})
 }

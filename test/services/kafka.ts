@@ -114,7 +114,7 @@ async function startBroker(folder: string, address: string, settings: Settings, 
   if (!classPath) throw notInstalled('Kafka')
   const file = join(folder, 'server.properties')
   await writeFile(file, propertiesText(settings))
-  const java = [...QUICK_JVM, '-cp', classPath]
+  const java = [...QUICK_JVM, ...archivedClasses(), '-cp', classPath]
   const format = ['kafka.tools.StorageTool', 'format', '--cluster-id', CLUSTER_ID, '--config', file, ...users]
   await promisify(execFile)('java', [...java, ...format])
   const server = await startServer({
@@ -129,6 +129,12 @@ async function startBroker(folder: string, address: string, settings: Settings, 
 
 /** Any 22 characters of base64url. */
 const CLUSTER_ID = 'ucs-test-cluster-00001'
+
+/** Made by install.sh. A JVM that cannot use it does without. */
+function archivedClasses(): readonly string[] {
+  const archive = join(servicesFolder(), 'kafka', 'classes.jsa')
+  return existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`, '-Xlog:cds=off', '-Xlog:cds+dynamic=off'] : []
+}
 
 /** It lives for seconds: compiling its code well does not pay. */
 const QUICK_JVM = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']

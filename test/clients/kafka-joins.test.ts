@@ -38,3 +38,23 @@ test('two loops that hear of a rebalance join once, and the second does not pass
   await expect(group.joinAndSync()).rejects.toThrow('no coordinator')
   expect(calls).toEqual(['waits', 'joins', 'waits', 'joins'])
 })
+
+test('who comes back after a broken connection comes as the member that the group knows', async () => {
+  await loadKafkaJs()
+  const {prototype} = require('kafkajs/src/consumer/consumerGroup') as {prototype: {joinAndSync(): Promise<void>}}
+  const member = {id: null}
+  const joinedAs: (string | null)[] = []
+  const newGroup = () =>
+    Object.assign(Object.create(prototype) as typeof prototype, {
+      assigners: [{member}],
+      memberId: null as string | null,
+      async retrier(this: {memberId: string | null}) {
+        joinedAs.push(this.memberId)
+        this.memberId ??= 'ucs-1'
+      },
+    })
+
+  await newGroup().joinAndSync()
+  await newGroup().joinAndSync()
+  expect(joinedAs).toEqual([null, 'ucs-1'])
+})

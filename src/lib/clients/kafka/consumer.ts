@@ -126,6 +126,7 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
         const guard: MemberGuard = {
           beforeJoin: () => (isClosed ? Promise.reject(new UnavailableError('closed')) : given.leaving()),
           afterReset: (partition, from) => given.reset(partition, from),
+          member: {id: null},
         }
         const guarded: PartitionAssigner = (config) => Object.assign(PartitionAssigners.roundRobin(config), guard)
         consumer = kafka.consumer({

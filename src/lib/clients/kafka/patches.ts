@@ -15,10 +15,13 @@ export interface MemberGuard {
   beforeJoin(): Promise<void>
   /** Reading goes on at the first offset that is there. */
   afterReset(partition: number, from: bigint): Promise<void>
+  /** Who the group knows us as; remembered over a restart. */
+  readonly member: {id: string | null}
 }
 
 interface ConsumerGroup {
   readonly assigners: readonly Partial<MemberGuard>[]
+  memberId: string | null
   /** Another one after each join. */
   readonly offsetManager: OffsetManager
   fetch(broker: number): Promise<readonly FetchedBatch[]>
@@ -109,6 +112,7 @@ function stopIdleTimers(): void {
  * or moves another owner's offset back: https://github.com/tulios/kafkajs/issues/1527
  * Each broker's loop joins when it hears of the rebalance: the second of them waits for the join of the first, or it would pass
  * while the first still waits for the writes.
+ * After a connection that broke it would come as another member, and the group would wait until the session of the one before is over.
  */
 function announceJoins(): void {
   const {prototype} = require('kafkajs/src/consumer/consumerGroup') as {prototype: ConsumerGroup}
@@ -122,7 +126,10 @@ function announceJoins(): void {
 
   async function joinOnce(group: ConsumerGroup): Promise<void> {
     for (const assigner of group.assigners) await assigner.beforeJoin?.()
+    const member = group.assigners.find((assigner) => assigner.member)?.member
+    if (member) group.memberId ??= member.id
     await joinAndSync.call(group)
+    if (member) member.id = group.memberId
   }
 }
 

@@ -1,5 +1,5 @@
 import type {Transaction} from 'kafkajs'
-import {afterAll, beforeAll, expect, test} from 'vitest'
+import {afterAll, beforeAll, expect, test, vi} from 'vitest'
 import {describeWith, useKafka} from '../services/use.ts'
 import {type Cluster, connectCluster} from './kafka-cluster.ts'
 import {plainSettings, readToEnd} from './kafka-member.ts'
@@ -14,6 +14,15 @@ describeWith('kafka')('transactions', () => {
   const member = (topic: string) => ({settings: plainSettings(useKafka().address), topic})
   const send = (transaction: Transaction, topic: string, values: readonly string[], partition = 0) =>
     transaction.send({topic, messages: values.map((value) => ({value, partition}))})
+  /** A transaction's end is written a moment after it was promised, and a topic that is asked before that ends before it. */
+  const untilEndsAt = (topic: string, end: number) =>
+    vi.waitFor(
+      async () => {
+        const ends = await cluster.admin.fetchTopicOffsets(topic)
+        expect(ends.reduce((sum, {high}) => sum + Number(high), 0)).toBe(end)
+      },
+      {timeout: 20_000},
+    )
 
   test.concurrent('are read to the end where partitions hold committed records, aborted ones only, or none', async () => {
     const topic = await cluster.newTopic({partitions: 4})
@@ -30,6 +39,7 @@ describeWith('kafka')('transactions', () => {
       await transaction[ending]()
     }
 
+    await untilEndsAt(topic, 15)
     const {values} = await readToEnd(member(topic))
     expect([...values].sort()).toEqual(['a0', 'a1', 'd0', 'd1'])
     expect(await cluster.committed(topic, topic)).toEqual([6, 3, 6, -1])
@@ -49,6 +59,7 @@ describeWith('kafka')('transactions', () => {
       await transaction[ending]()
     }
 
+    await untilEndsAt(topic, 10)
     expect((await readToEnd(member(topic), {maxMessages: 2})).values).toEqual(['0', '1'])
     expect(await cluster.committed(topic, topic)).toEqual([2])
     expect((await readToEnd(member(topic))).values).toEqual(['2', '3', '4'])
@@ -67,6 +78,7 @@ describeWith('kafka')('transactions', () => {
     const last = await other.transaction()
     await send(last, topic, ['committed'])
     await last.commit()
+    await untilEndsAt(topic, 9)
     expect((await readToEnd(member(topic))).values).toEqual(['committed'])
   })
 
@@ -82,6 +94,7 @@ describeWith('kafka')('transactions', () => {
     await cluster.send(topic, ['after'])
     await first.abort()
     await second.abort()
+    await untilEndsAt(topic, 9)
     expect((await readToEnd(member(topic), {maxMessages: 2})).values).toEqual(['before', 'between'])
     expect((await readToEnd(member(topic))).values).toEqual(['after'])
   })
@@ -95,6 +108,7 @@ describeWith('kafka')('transactions', () => {
     const committed = await producer.transaction()
     await committed.send({topic, messages: [{key: Buffer.alloc(4), value: 'committed'}]})
     await committed.commit()
+    await untilEndsAt(topic, 5)
     expect((await readToEnd(member(topic))).values).toEqual(['committed'])
   })
 
@@ -105,6 +119,7 @@ describeWith('kafka')('transactions', () => {
     await cluster.send(topic, ['behind it'])
     expect((await readToEnd(member(topic))).values).toEqual(['before'])
     await open.commit()
+    await untilEndsAt(topic, 4)
     expect((await readToEnd(member(topic))).values).toEqual(['open', 'behind it'])
   })
 })

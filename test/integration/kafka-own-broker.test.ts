@@ -4,10 +4,14 @@ import {join} from 'node:path'
 import {afterAll, beforeAll, expect, test, vi} from 'vitest'
 import type {KafkaConsumer} from '../../src/lib/clients/kafka/consumer.ts'
 import {NotFoundError, UnavailableError} from '../../src/lib/errors.ts'
+import {loadKafkaJs} from '../../src/lib/clients/kafka/connection.ts'
 import {createKafkaProducer} from '../../src/lib/clients/kafka/producer.ts'
 import {systemClock} from '../../src/lib/runtime/clock.ts'
 import {silentLogger} from '../fakes/logger.ts'
+import {freePorts} from '../services/free-ports.ts'
+import type {Listener} from '../services/kafka-settings.ts'
 import {type KafkaServer, startKafka} from '../services/kafka.ts'
+import {startTcpProxy, type TcpProxy} from '../services/tcp-proxy.ts'
 import {startUcs, temporaryFolder, ucs} from '../commands/cli.ts'
 import {describeWithOwn} from '../services/use.ts'
 import {type Cluster, connectCluster} from './kafka-cluster.ts'
@@ -26,13 +30,19 @@ const COMPACTED = {
 
 describeWithOwn('kafka')('a broker of its own, that compacts at once and makes no topic by itself,', () => {
   let kafka: KafkaServer
+  let proxy: TcpProxy
   let cluster: Cluster
   beforeAll(async () => {
-    kafka = await startKafka({settings: {'log.cleaner.backoff.ms': 50, 'auto.create.topics.enable': 'false'}})
+    const [port] = (await freePorts(1)) as [number]
+    proxy = await startTcpProxy(port)
+    const proxied: Listener = {name: 'PROXIED', protocol: 'PLAINTEXT', port, advertisedPort: proxy.port}
+    const settings = {'log.cleaner.backoff.ms': 50, 'auto.create.topics.enable': 'false'}
+    kafka = await startKafka({settings, listeners: [proxied]})
     cluster = await connectCluster(kafka.address)
   })
   afterAll(async () => {
     await cluster.close()
+    await proxy.close()
     await kafka.stop()
   })
 
@@ -110,6 +120,24 @@ describeWithOwn('kafka')('a broker of its own, that compacts at once and makes n
     expect(load.faults).toEqual([])
     const committed = await cluster.committed(topic, topic)
     expect(committed.reduce((sum, offset) => sum + offset, 0)).toBe(await cluster.count(topic))
+  })
+
+  test('whose connection breaks while a member waits to be let in, knows it when it comes back', async () => {
+    const topic = await cluster.newTopic({partitions: 2})
+    const {AssignerProtocol} = await loadKafkaJs()
+    const state = async () => (await cluster.admin.describeGroups([topic])).groups[0]!
+    const owner = createLoad(plainSettings(kafka.address), topic).startMember()
+    await vi.waitFor(async () => expect((await state()).state).toBe('Stable'), {timeout: 10_000})
+    const comer = createLoad(plainSettings(`127.0.0.1:${proxy.port}`), topic).startMember()
+    await vi.waitFor(async () => expect(await state()).toMatchObject({state: 'PreparingRebalance', members: [{}, {}]}), {interval: 5})
+    proxy.setFault('cut')
+    proxy.setFault(undefined)
+    await vi.waitFor(async () => expect((await state()).state).toBe('Stable'), {timeout: 10_000})
+    const assigned = (await state()).members.map(
+      ({memberAssignment}) => AssignerProtocol.MemberAssignment.decode(memberAssignment)?.assignment,
+    )
+    expect(assigned).toEqual([{[topic]: [expect.any(Number)]}, {[topic]: [expect.any(Number)]}])
+    for (const member of [owner, comer]) await member.stop()
   })
 
   test('frozen in mid-run, ends each run that waits for it when --retry-for or --shutdown-timeout is over', async () => {

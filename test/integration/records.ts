@@ -23,6 +23,7 @@ export interface Records {
 
 export interface StoredRecord {
   readonly partition: number
+  readonly offset: number
   readonly key: string | undefined
   readonly value: string | undefined
   readonly headers: Readonly<Record<string, string>>
@@ -70,7 +71,7 @@ export async function connectRecords(address: string): Promise<Records> {
     },
     async read(topic) {
       const open = new Map((await endsOf(topic)).filter(({end}) => end > 0).map(({partition, end}) => [partition, end]))
-      const found: (StoredRecord & {offset: number})[] = []
+      const found: StoredRecord[] = []
       if (open.size === 0) return found
       const complete = Promise.withResolvers<undefined>()
       const consumer = kafka.consumer({groupId: randomUUID(), maxWaitTimeInMs: 50})
@@ -107,7 +108,7 @@ export async function connectRecords(address: string): Promise<Records> {
 
 const isBare = (value: TestValue) => value === null || typeof value === 'string' || Buffer.isBuffer(value)
 
-function recordOf({key, value, headers = {}}: Pick<KafkaMessage, 'key' | 'value' | 'headers'>): Omit<StoredRecord, 'partition'> {
+function recordOf({key, value, headers = {}}: Pick<KafkaMessage, 'key' | 'value' | 'headers'>): Omit<StoredRecord, 'partition' | 'offset'> {
   const texts = Object.entries(headers).map(([name, text]) => [name, String(text)])
   return {key: key?.toString(), value: value?.toString(), headers: Object.fromEntries(texts) as Record<string, string>}
 }

@@ -12,6 +12,8 @@ import {ClickHouseException, exceptionOf, statusOf} from './clickhouse-exception
 export interface FacadeOptions {
   /** Of the data. A process can have one open, hence one facade a test file: vitest gives each file a process. */
   readonly folder: string
+  /** Of 127.0.0.1; any that is free when there is none. */
+  readonly port?: number
   /** "default", as on a server. */
   readonly user?: string
   /** Empty, as on a server. */
@@ -50,7 +52,7 @@ export async function startFacade(options: FacadeOptions): Promise<Facade> {
     underway.add(work)
     void work.finally(() => underway.delete(work))
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(options.port ?? 0, '127.0.0.1')
   await once(server, 'listening')
 
   return {

@@ -6,6 +6,8 @@ export interface Listener {
   readonly name: string
   readonly protocol: 'PLAINTEXT' | 'SASL_PLAINTEXT' | 'SASL_SSL' | 'SSL'
   readonly port: number
+  /** Which clients are told, where something stands before it. */
+  readonly advertisedPort?: number
 }
 
 export type Settings = Readonly<Record<string, string | number>>
@@ -13,13 +15,14 @@ export type Settings = Readonly<Record<string, string | number>>
 /** One node that is broker and controller. `listeners` begins with the plain one, through which it talks to itself. */
 export function brokerSettings(folder: string, controllerPort: number, listeners: readonly Listener[]): Settings {
   const addresses = listeners.map(({name, port}) => `${name}://127.0.0.1:${port}`).join(',')
+  const advertised = listeners.map(({name, port, advertisedPort = port}) => `${name}://127.0.0.1:${advertisedPort}`).join(',')
   const protocols = listeners.map(({name, protocol}) => `${name}:${protocol}`).join(',')
   return {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     listeners: `${addresses},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': addresses,
+    'advertised.listeners': advertised,
     'listener.security.protocol.map': `${protocols},CONTROLLER:PLAINTEXT`,
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': listeners[0]!.name,

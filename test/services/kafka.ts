@@ -38,6 +38,8 @@ export type KafkaServer = KafkaAddress & ServerProcess
 export interface KafkaOptions {
   /** Over those of kafka-settings.ts. */
   readonly settings?: Settings
+  /** Besides the plain one. */
+  readonly listeners?: readonly Listener[]
 }
 
 /** What goes into java's class path. */
@@ -50,7 +52,8 @@ export function findKafka(): string | undefined {
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
   const [controllerPort, port] = (await freePorts(2)) as [number, number]
   return inFreshFolder('kafka', (folder) => {
-    const settings = brokerSettings(join(folder, 'log'), controllerPort, [{name: 'PLAINTEXT', protocol: 'PLAINTEXT', port}])
+    const listeners: Listener[] = [{name: 'PLAINTEXT', protocol: 'PLAINTEXT', port}, ...(options.listeners ?? [])]
+    const settings = brokerSettings(join(folder, 'log'), controllerPort, listeners)
     return startBroker(folder, addressOf(port), {...settings, ...options.settings})
   })
 }

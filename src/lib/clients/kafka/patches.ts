@@ -1,3 +1,4 @@
+import {AsyncLocalStorage} from 'node:async_hooks'
 import type {Socket} from 'node:net'
 import {createRequire} from 'node:module'
 import {decodeMessages, withoutAborted} from './fetched-records.ts'
@@ -27,6 +28,10 @@ interface ConsumerGroup {
   fetch(broker: number): Promise<readonly FetchedBatch[]>
   joinAndSync(): Promise<void>
   recoverFromOffsetOutOfRange(error: {readonly topic: string; readonly partition: number}): Promise<void>
+}
+
+interface JoinRequests {
+  protocol: (version: object) => (fields: {readonly memberId: string}) => object
 }
 
 interface OffsetManager {
@@ -77,6 +82,7 @@ export function patchKafkaJs(): void {
   replaceModule('producer/groupMessagesPerPartition', groupInOnePass)
   stopIdleTimers()
   announceJoins()
+  rememberMember()
   announceResets()
   dropStaleFetches()
   rememberFailures()
@@ -128,8 +134,30 @@ function announceJoins(): void {
     for (const assigner of group.assigners) await assigner.beforeJoin?.()
     const member = group.assigners.find((assigner) => assigner.member)?.member
     if (member) group.memberId ??= member.id
-    await joinAndSync.call(group)
-    if (member) member.id = group.memberId
+    try {
+      await joiningGroup.run(group, () => joinAndSync.call(group))
+    } finally {
+      if (member) member.id = group.memberId
+    }
+  }
+}
+
+const joiningGroup = new AsyncLocalStorage<ConsumerGroup>()
+
+/**
+ * The first answer to a join is an id to join with. Who forgets it when the second answer does not come leaves a member behind that nobody is,
+ * and that is given partitions of which nobody reads, until its session is over.
+ */
+function rememberMember(): void {
+  const requests = require('kafkajs/src/protocol/requests/joinGroup') as JoinRequests
+  const {protocol} = requests
+  requests.protocol = (version) => {
+    const create = protocol(version)
+    return (fields) => {
+      const group = joiningGroup.getStore()
+      if (group && fields.memberId !== '') group.memberId = fields.memberId
+      return create(fields)
+    }
   }
 }
 

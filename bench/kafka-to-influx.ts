@@ -8,7 +8,7 @@ import {createObservations} from '../src/lib/transforms/observations.ts'
 import {toPoint} from '../src/lib/transforms/to-point.ts'
 import {createBucket, pointsWritten, postBodies} from './influx.ts'
 import {interleaved, median, row, timed} from './measure.ts'
-import {fillTopic, swatEvents} from './swat-topic.ts'
+import {fillTopic, swatEvents} from './topic.ts'
 
 const MESSAGES = Number(process.env['MESSAGES'] ?? 300_000)
 const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
@@ -18,7 +18,7 @@ const BATCH = 5000
 /** One topic to one server: ucs, Telegraf, and the limit, ready-made bodies with as many writes in flight. Each run has a bucket of its own. */
 export async function benchKafkaToInflux(bench: Bench): Promise<void> {
   const topic = `bench-${MESSAGES}-${Date.now()}`
-  await fillTopic(bench.kafka, topic, MESSAGES)
+  await fillTopic(bench.kafka, topic, swatEvents(MESSAGES))
   const bodies = readyBodies()
   const bucket = (name: string, round: number) => createBucket(bench.influx, `${topic}-${name}-${round}`)
 

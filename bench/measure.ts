@@ -36,9 +36,15 @@ export async function timed(command: readonly [string, ...string[]], {until, env
 }
 
 /** Linux keeps the high-water mark of a process's memory. */
-async function peakOf(pid: number): Promise<number> {
+const peakOf = (pid: number) => memoryOf(pid, /VmHWM:\s+(\d+) kB/)
+
+/** What it has at the moment. */
+export const residentMegabytes = (pid: number) => memoryOf(pid, /VmRSS:\s+(\d+) kB/)
+
+/** 0 when it is no more. */
+async function memoryOf(pid: number, line: RegExp): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024
+  return Number(line.exec(status)?.[1] ?? 0) / 1024
 }
 
 export function median(values: readonly number[]): number {

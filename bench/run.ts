@@ -1,7 +1,8 @@
 /*
- * Compares ucs with its peers, each figure a ratio of runs that took turns:
+ * Compares ucs with its peers, each figure a ratio of runs that took turns.
+ * Without names all but the outage, which takes seven minutes:
  *
- *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [memory]
+ *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [memory] [outage]
  *
  * Starts a Kafka and an InfluxDB of its own. Peers are used where bench/peers/install.sh has put them.
  */
@@ -13,6 +14,7 @@ import {startKafka} from '../test/services/kafka.ts'
 import type {Bench} from './bench.ts'
 import {benchKafkaToInflux} from './kafka-to-influx.ts'
 import {benchMemory} from './memory.ts'
+import {benchOutage} from './outage.ts'
 import {benchProduce} from './produce.ts'
 import {benchStartUp} from './start-up.ts'
 
@@ -21,9 +23,10 @@ const COMPARISONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   produce: benchProduce,
   'kafka-to-influx': benchKafkaToInflux,
   memory: benchMemory,
+  outage: benchOutage,
 }
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(COMPARISONS)
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(COMPARISONS).filter((name) => name !== 'outage')
 const unknown = names.find((name) => !(name in COMPARISONS))
 if (unknown) throw new Error(`there is no comparison "${unknown}": ${Object.keys(COMPARISONS).join(', ')}`)
 

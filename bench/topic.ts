@@ -3,7 +3,7 @@ import {sampleLines} from '../src/lib/jobs/sample-data.ts'
 import {systemClock} from '../src/lib/runtime/clock.ts'
 import {isSwatHeader, swatRowToEvent} from '../src/lib/transforms/row-to-event.ts'
 
-const silent = {debug() {}, info() {}, warn() {}, error() {}}
+export const silent = {debug() {}, info() {}, warn() {}, error() {}}
 const MESSAGES_AT_ONCE = 500
 
 /** SWaT readings as JSON, about a kilobyte each, with their values as numbers: other programs take only those for fields. */
@@ -22,16 +22,32 @@ export function* swatEvents(count: number): Generator<string> {
   }
 }
 
-/** A topic of one partition with so many readings. */
-export async function fillTopic(broker: string, topic: string, count: number): Promise<void> {
+/** Readings of so many numbers that each message weighs this much. */
+export function* largeEvents(count: number, bytes: number): Generator<string> {
+  const first = Date.UTC(2020, 0, 1)
+  const fields = Array.from({length: Math.floor(bytes / FIELD_BYTES)}, (_, index) => `"field${String(index).padStart(6, '0')}":`)
+  for (let message = 0; message < count; message++) {
+    const values = fields.map((name, index) => `${name}${((index + message) % 1000) + 1000.5}`)
+    yield `{"Timestamp":"${new Date(first + message * 1000).toISOString()}",${values.join(',')}}`
+  }
+}
+
+const FIELD_BYTES = '"field000000":1000.5,'.length
+const BYTES_AT_ONCE = 2_000_000
+
+/** A topic of one partition with these messages. */
+export async function fillTopic(broker: string, topic: string, values: Iterable<string>): Promise<void> {
   const settings = {brokers: [broker], connectTimeoutMilliseconds: 5000, tls: undefined, sasl: undefined}
   const producer = createKafkaProducer(settings, {topic, clock: systemClock, log: silent})
   let records: {key: null; value: string}[] = []
-  for (const value of swatEvents(count)) {
+  let bytes = 0
+  for (const value of values) {
     records.push({key: null, value})
-    if (records.length < MESSAGES_AT_ONCE) continue
+    bytes += value.length
+    if (records.length < MESSAGES_AT_ONCE && bytes < BYTES_AT_ONCE) continue
     await producer.send(records)
     records = []
+    bytes = 0
   }
 
   if (records.length > 0) await producer.send(records)

@@ -26,7 +26,8 @@ export async function showProgress({ledger, log, isWatched, extras = () => ({})}
     return perSecond
   }
 
-  if (!isWatched) {
+  const hasWidth = process.stderr.columns > 0 // without any, as in `script` under cron, ora would clear lines without end
+  if (!isWatched || !hasWidth) {
     const timer = setInterval(() => {
       if (ledger.read === shown.read && ledger.unacknowledged === 0) return
       const {read, written, filtered, rejected, unacknowledged} = ledger

@@ -9,6 +9,7 @@ import {
   inputFlag,
   kafkaFlags,
   limitFlags,
+  offsetGapFlag,
   topicFlag,
 } from '../lib/cli/flags.ts'
 import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
@@ -44,6 +45,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
     ...clickhouseFlags,
     ...batchFlags({size: 10_000}),
     ...deliveryFlags('kafka-to-clickhouse'),
+    ...offsetGapFlag,
     ...healthFlags,
   }
 

@@ -9,6 +9,7 @@ import {
   inputFlag,
   kafkaFlags,
   limitFlags,
+  offsetGapFlag,
   topicFlag,
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
@@ -50,6 +51,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
     ...batchFlags({size: 5000}),
     ...deliveryFlags('kafka-to-influx'),
     ...typeConflictFlag,
+    ...offsetGapFlag,
     ...healthFlags,
   }
 

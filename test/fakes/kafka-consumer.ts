@@ -68,9 +68,8 @@ export function fakeConsumer({ranges = EMPTY, committed = {}, consumer: override
       const batch = {partition, records, next: BigInt(next), end: BigInt(end)}
       await (await running.promise).batch(batch, heartbeat, (offset) => taken.push(`${partition}:${offset}`))
     },
-    async reset(partition: number, from: number) {
-      await (await running.promise).reset(partition, BigInt(from))
-    },
+    /** Resolves with where the source goes on. */
+    outOfRange: async (partition: number, from: number) => (await running.promise).outOfRange(partition, BigInt(from)),
     async pass(partition: number, next: number) {
       const handlers = await running.promise
       handlers.passed(partition, BigInt(next))

@@ -49,7 +49,7 @@ export function createLoad(settings: KafkaSettings, topic: string): Load {
     const stop = new AbortController()
     const runtime = {clock: systemClock, log, random: Math.random, stop: stop.signal, abort: never}
     const consumer = watched(createKafkaConsumer(settings, {topic, group: topic, log}))
-    const source = createKafkaSource({consumer, topic, untilEnd: false, retry}, runtime)
+    const source = createKafkaSource({consumer, topic, untilEnd: false, onOffsetGap: 'fail', retry}, runtime)
     const waiting: {count: number; resolve(): void}[] = []
     let own = 0
 

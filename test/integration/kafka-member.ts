@@ -15,6 +15,7 @@ export interface MemberOptions {
   /** Named after the topic, if it has no name of its own. */
   readonly group?: string
   readonly untilEnd?: boolean
+  readonly onOffsetGap?: 'fail' | 'earliest'
   readonly retryForMilliseconds?: number
   /** Sees, or replaces, what the source asks of kafkajs. */
   readonly through?: (consumer: KafkaConsumer) => KafkaConsumer
@@ -38,6 +39,7 @@ export function openMember({
   topic,
   group = topic,
   untilEnd = false,
+  onOffsetGap = 'fail',
   retryForMilliseconds = 30_000,
   through,
 }: MemberOptions): Member {
@@ -46,7 +48,7 @@ export function openMember({
   const runtime = {clock: systemClock, log, random: Math.random, stop: abort, abort}
   const retry = {forMilliseconds: retryForMilliseconds, baseMilliseconds: 100, capMilliseconds: 1000}
   const consumer = createKafkaConsumer(settings, {topic, group, log})
-  return {source: createKafkaSource({consumer: through?.(consumer) ?? consumer, topic, untilEnd, retry}, runtime), events}
+  return {source: createKafkaSource({consumer: through?.(consumer) ?? consumer, topic, untilEnd, onOffsetGap, retry}, runtime), events}
 }
 
 export interface Reading {

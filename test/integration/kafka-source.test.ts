@@ -97,20 +97,27 @@ describeWith('kafka')('a topic', () => {
       expect(await records.committed(topic, topic)).toEqual([-1])
     })
 
-    test.concurrent('is told how much retention has taken, and goes on with what is left', async () => {
+    test.concurrent('is told how much retention has taken, and keeps its place until it is told to go on with what is left', async () => {
       const topic = await records.newTopic({values: numbered(100)})
       await readToEnd(member(topic), {maxMessages: 30})
       await records.deleteBefore(topic, 0, 80)
-      const {values, warnings} = await readToEnd(member(topic))
+      for (const attempt of ['first', 'second']) {
+        const gone = '50 records of partition 0'
+        await expect(readToEnd(member(topic)), attempt).rejects.toThrow(gone)
+        expect(await records.committed(topic, topic), attempt).toEqual([30])
+      }
+
+      const {values, warnings} = await readToEnd({...member(topic), onOffsetGap: 'earliest'})
       expect(values).toEqual(numbered(20, 80))
       expect(warnings).toEqual([{event: 'kafka.offset_gap', partition: 0, from: '30', to: '80', lost: '50'}])
       expect(await records.committed(topic, topic)).toEqual([100])
     })
 
-    test.concurrent('that has committed more than there is reads what there is', async () => {
+    test.concurrent('that has committed more than there is reads what there is, when it is told to', async () => {
       const topic = await records.newTopic({values: numbered(10)})
       await commitAsMember(member(topic), 500n)
-      const {values, warnings} = await readToEnd(member(topic))
+      await expect(readToEnd(member(topic))).rejects.toThrow('ends at offset 10, and was read up to 500 before')
+      const {values, warnings} = await readToEnd({...member(topic), onOffsetGap: 'earliest'})
       expect(values).toEqual(numbered(10))
       expect(warnings).toEqual([{event: 'kafka.offset_past_end', partition: 0, from: '500', end: '10', to: '0'}])
       expect(await records.committed(topic, topic)).toEqual([10])
@@ -222,7 +229,7 @@ const idle: ConsumerHandlers = {
   leaving: nothing,
   batch: nothing,
   passed() {},
-  reset: nothing,
+  outOfRange: () => Promise.reject(new Error('is not asked for')),
   answered() {},
   broken: nothing,
 }

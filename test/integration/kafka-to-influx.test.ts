@@ -8,7 +8,8 @@ import {describeWith, useInflux, useKafka} from '../services/use.ts'
 import {useFolders} from './folders.ts'
 import {readiness, untilMetric} from './health.ts'
 import {type Bucket, newBucket} from './influx-bucket.ts'
-import {connectRecords, type Records, type TestValue} from './records.ts'
+import {type Cluster, connectCluster} from './kafka-cluster.ts'
+import type {TestValue} from './records.ts'
 
 /** Reading `number` of a plant, so many seconds after the first. */
 const reading = (number: number, more: Readonly<Record<string, unknown>> = {}) => {
@@ -30,9 +31,9 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
     return cwd
   }
 
-  let records: Records
+  let records: Cluster
   beforeAll(async () => {
-    records = await connectRecords(useKafka().address)
+    records = await connectCluster(useKafka().address)
   })
   afterAll(() => records.close())
 
@@ -160,6 +161,23 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
       const {topic, run} = await scene({values: readings(6)})
       await run(['--until-end'])
       expect((await run(['--until-end', '--group', `${topic}-2`, '--json'])).json().ledger).toMatchObject({read: 6, written: 6})
+    })
+
+    test('exits 69 where retention has taken what was to be read next, also in a dry run; earliest goes on with the rest, and counts', async () => {
+      const {topic, run, stored, committed} = await scene({values: readings(10)})
+      await run(['--max-messages', '2'])
+      await records.deleteBefore(topic, 0, 7)
+      const {code, json} = await run(['--until-end', '--json'])
+      expect({code, error: json().error, ledger: json().ledger}).toMatchObject({
+        code: 69,
+        error: {code: 'UNAVAILABLE', message: expect.stringContaining('5 records of partition 0') as string},
+        ledger: {read: 0},
+      })
+      expect((await run(['--until-end', '--dry-run', '--on-offset-gap', 'earliest'])).code).toBe(0)
+      expect(await committed()).toEqual([2])
+      const last = await run(['--until-end', '--on-offset-gap', 'earliest', '--json'])
+      expect({code: last.code, ...last.json()}).toMatchObject({code: 0, lostToRetention: 5, staleAcknowledgements: 0, ledger: {written: 3}})
+      expect(await stored()).toEqual([0, 1, 7, 8, 9])
     })
 
     test('stores a message that comes alone, when --flush-interval is over', async () => {

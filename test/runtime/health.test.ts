@@ -17,8 +17,9 @@ async function serve(options: Partial<HealthOptions> = {}) {
   const time = {now: START}
   const clock = {now: () => time.now, sleep: () => Promise.reject(new Error('nobody sleeps here'))}
   const ledger = createLedger()
-  const state = {lag: 0 as number | undefined, isConnected: true}
-  const {vitals, observer} = createVitals({ledger, clock, lag: () => state.lag, isConnected: () => state.isConnected})
+  const state = {lag: 0 as number | undefined, isConnected: true, gone: 0}
+  const counts = [{key: 'gone', metric: 'ucs_records_gone_total', help: 'Records that are gone.', value: () => state.gone}]
+  const {vitals, observer} = createVitals({ledger, clock, counts, lag: () => state.lag, isConnected: () => state.isConnected})
   const server = await startHealthServer({
     command: 'kafka-to-influx',
     vitals,
@@ -118,15 +119,19 @@ describe('/health', () => {
 })
 
 describe('/metrics', () => {
-  it('are the ledger, the lag, the retries and the latencies, in the text format of Prometheus', async () => {
+  it('are the ledger, the lag, what is in flight, the counts of the source, the retries and the latencies, in the text format of Prometheus', async () => {
     const {get, metrics, ledger, observer, state, time} = await serve()
     Object.assign(ledger, {read: 100, written: 90, rows: 95, filtered: 3, rejected: 2, unacknowledged: 5, collapsed: 4})
     Object.assign(ledger.filteredBy, {tombstone: 3})
     Object.assign(ledger.rejectedBy, {'bad json': 1, 'bad timestamp': 1})
-    observer.settled?.({messages: 1, milliseconds: 20})
-    observer.settled?.({messages: 1, milliseconds: 2000})
+    for (const milliseconds of [20, 2000]) {
+      observer.launched?.()
+      observer.settled?.({messages: 1, milliseconds})
+    }
+
+    observer.launched?.()
     observer.retrying?.(new UnavailableError('refused'))
-    state.lag = 12
+    Object.assign(state, {lag: 12, gone: 60})
     time.now += 1500
     const label = 'command="kafka-to-influx"'
     const found = await metrics()
@@ -140,6 +145,8 @@ describe('/metrics', () => {
       [`ucs_messages_rejected_total{reason="bad timestamp",${label}}`]: 1,
       [`ucs_retries_total{${label}}`]: 1,
       [`ucs_messages_unacknowledged{${label}}`]: 5,
+      [`ucs_batches_in_flight{${label}}`]: 1,
+      [`ucs_records_gone_total{${label}}`]: 60,
       [`ucs_lag_records{${label}}`]: 12,
       [`ucs_seconds_since_last_settled{${label}}`]: 1.5,
       [`ucs_paused{${label}}`]: 0,

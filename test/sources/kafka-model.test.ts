@@ -91,7 +91,7 @@ async function run({group, settled, accidents, limits, random}: Run): Promise<st
   const runtime = {clock, random, log: silentLogger, stop: stopping.signal, abort: aborting.signal}
   const retry = {forMilliseconds: chance(0.3) ? 100 : 120_000, baseMilliseconds: 100, capMilliseconds: 10_000}
   const consumer = fakeMember(group, clock, accidents)
-  const source = createKafkaSource({consumer, topic: 't', untilEnd: true, retry}, runtime)
+  const source = createKafkaSource({consumer, topic: 't', untilEnd: true, onOffsetGap: 'fail', retry}, runtime)
   const settle = (id: string) => settled[Number(id.split('/')[0])]!.add(Number(id.split('/')[1]))
 
   const running = runPipeline<unknown, string>(

@@ -11,6 +11,7 @@ export type Chunk = readonly Message<RawMessage>[]
 
 export interface Options extends FakeConsumerOptions {
   readonly untilEnd?: boolean
+  readonly onOffsetGap?: 'fail' | 'earliest'
   readonly maxMessages?: number
   readonly forMilliseconds?: number
 }
@@ -21,7 +22,7 @@ export const upTo = (count: number, first = 0) => Array.from({length: count}, (_
 export const settled = (word?: string) => new Promise<string | undefined>((resolve) => setImmediate(resolve, word))
 
 /** A source whose broker and whose reader are the test. */
-export function setUp({untilEnd = false, maxMessages, forMilliseconds = 60_000, ...options}: Options = {}) {
+export function setUp({untilEnd = false, onOffsetGap = 'fail', maxMessages, forMilliseconds = 60_000, ...options}: Options = {}) {
   const fake = fakeConsumer(options)
   const clock = virtualClock()
   const silenced = new AbortController()
@@ -38,7 +39,7 @@ export function setUp({untilEnd = false, maxMessages, forMilliseconds = 60_000, 
   const [stopping, aborting] = [new AbortController(), new AbortController()]
   const runtime = {clock, log, random: () => 1, stop: stopping.signal, abort: aborting.signal}
   const retry = {forMilliseconds, baseMilliseconds: 100, capMilliseconds: 10_000}
-  const source = createKafkaSource({consumer: fake.consumer, topic: 't', untilEnd, retry}, runtime)
+  const source = createKafkaSource({consumer: fake.consumer, topic: 't', untilEnd, onOffsetGap, retry}, runtime)
   const chunks = limited(source, {maxMessages, maxMilliseconds: undefined}, clock).read(stopping.signal)[Symbol.asyncIterator]()
   onTestFinished(async () => {
     silenced.abort()

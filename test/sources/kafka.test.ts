@@ -101,24 +101,62 @@ describe('a batch', () => {
 })
 
 describe('an offset that is not there', () => {
-  it('is told with how much is lost, and what is left is read and committed', async () => {
-    const {source, start, reset, takeOf, warnings, commits} = setUp({ranges: [[100, 120]], committed: {0: 40}})
+  it('ends the read, with how much is lost and what to do, and leaves the place of the group as it is', async () => {
+    const {source, start, outOfRange, rest, commits} = setUp({ranges: [[100, 120]], committed: {0: 40}})
     await start(0)
-    await reset(0, 40)
+    await expect(outOfRange(0, 40)).rejects.toThrow(UnavailableError)
+    expect(await rest()).toMatchObject({
+      message: '60 records of partition 0 of topic "t" are gone before they were read: offsets 40 to 99',
+      retryable: 'never',
+      suggestion: expect.stringContaining('--on-offset-gap earliest') as string,
+    })
+    await source.close()
+    expect(commits).toEqual([])
+  })
+
+  it('past the end ends the read with what that means', async () => {
+    const {start, outOfRange, rest} = setUp({ranges: [[0, 2]], committed: {0: 40}})
+    await start(0)
+    await expect(outOfRange(0, 40)).rejects.toThrow(UnavailableError)
+    expect(await rest()).toMatchObject({
+      message: 'partition 0 of topic "t" ends at offset 2, and was read up to 40 before: it is not the topic that it was',
+      suggestion: expect.stringContaining('--on-offset-gap earliest') as string,
+    })
+  })
+
+  it('has what was read before it settled and committed, though the read ends', async () => {
+    const ranges: [number, number][] = [[0, 120]]
+    const {source, start, outOfRange, takeOf, commits} = setUp({ranges})
+    await start(0)
+    const chunk = await takeOf({offsets: [7, 8]})
+    ranges[0] = [100, 120]
+    await expect(outOfRange(0, 9)).rejects.toThrow(UnavailableError)
+    await source.ack(chunk)
+    await settled()
+    expect(commits).toEqual(['0:9'])
+  })
+
+  const onOffsetGap = 'earliest'
+
+  it('is counted when the read is to go on, and what is left is read and committed', async () => {
+    const {source, start, outOfRange, takeOf, warnings, commits} = setUp({onOffsetGap, ranges: [[100, 120]], committed: {0: 40}})
+    await start(0)
+    expect(await outOfRange(0, 40)).toBe(100n)
     expect(warnings()).toEqual([{event: 'kafka.offset_gap', partition: 0, from: '40', to: '100', lost: '60'}])
+    expect(source.lostToRetention()).toBe(60)
     expect(source.lag()).toBe(20)
     await source.ack(await takeOf({offsets: [100], end: 120}))
     await source.complete()
     expect(commits).toEqual(['0:100', '0:101'])
   })
 
-  it('is told also where retention has overtaken us, and what was read before is still to be settled', async () => {
+  it('is counted also where retention has overtaken us, and what was read before is still to be settled', async () => {
     const ranges: [number, number][] = [[0, 120]]
-    const {source, start, reset, takeOf, warnings, commits} = setUp({ranges})
+    const {source, start, outOfRange, takeOf, warnings, commits} = setUp({onOffsetGap, ranges})
     await start(0)
     const chunk = await takeOf({offsets: [7, 8]})
     ranges[0] = [100, 120]
-    await reset(0, 9)
+    await outOfRange(0, 9)
     await settled()
     expect(warnings()).toEqual([{event: 'kafka.offset_gap', partition: 0, from: '9', to: '100', lost: '91'}])
     expect(commits).toEqual([])
@@ -127,23 +165,26 @@ describe('an offset that is not there', () => {
     expect(commits).toEqual(['0:100'])
   })
 
-  it('is told also where nobody knows what is there', async () => {
-    const {start, reset, takeOf, warnings} = setUp({consumer: {ranges: () => Promise.reject(new UnavailableError('no broker'))}})
+  it.each(['fail', 'earliest'] as const)('is asked for again where nobody knows what is there (%s)', async (onOffsetGap) => {
+    const ranges: [number, number][] = [[40, 120]]
+    const consumer = {ranges: () => Promise.reject(new UnavailableError('no broker'))}
+    const {source, start, outOfRange, takeOf} = setUp({onOffsetGap, ranges, consumer})
     await start(0)
-    await reset(0, 40)
-    expect(warnings()).toEqual([{event: 'kafka.offset_reset', partition: 0, from: '40'}])
-    expect(await takeOf({offsets: [100]})).toHaveLength(1)
+    await expect(outOfRange(0, 40)).rejects.toThrow('no broker')
+    expect(await takeOf({offsets: [40]})).toHaveLength(1)
+    expect(source.lostToRetention()).toBe(0)
   })
 
   it.each([
     {what: 'before the first', range: [100, 120] as const, from: 40, event: 'kafka.offset_gap'},
     {what: 'past the end', range: [0, 2] as const, from: 40, event: 'kafka.offset_past_end'},
   ])('$what is not taken for the end of the topic', async ({range: [low, high], from, event}) => {
-    const {source, start, reset, deliver, takeAny, rest, warnings} = setUp({untilEnd: true, ranges: [[low, high]], committed: {0: from}})
+    const options = {onOffsetGap, untilEnd: true, ranges: [[low, high]], committed: {0: from}} as const
+    const {source, start, outOfRange, deliver, takeAny, rest, warnings} = setUp(options)
     await start(0)
     const taking = takeAny()
     expect(await Promise.race([taking, settled('not yet')])).toBe('not yet')
-    await reset(0, from)
+    await outOfRange(0, from)
     expect(warnings()).toMatchObject([{event, from: String(from), to: String(low)}])
     await deliver({offsets: upTo(high - low, low)})
     await source.ack((await taking)!)

@@ -262,6 +262,15 @@ export const typeConflictFlag = {
   }),
 } as const
 
+export const offsetGapFlag = {
+  'on-offset-gap': valueFlag(oneOf(['fail', 'earliest']), {
+    summary: 'records that are gone before they were read: stop and say so, or go on with what is left and count them',
+    group: 'DELIVERY',
+    fallback: 'fail',
+    value: 'HOW',
+  }),
+} as const
+
 export const limitFlags = {
   'max-messages': valueFlag(integer({min: 1}), {summary: 'stop after this many messages', group: 'LIMITS', value: 'N'}),
   'max-time': valueFlag(duration, {summary: 'stop reading after this long', group: 'LIMITS', value: 'D'}),

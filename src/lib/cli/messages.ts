@@ -1,7 +1,7 @@
 import type {RawMessage, RetryPolicy, Runtime, Source, Transform} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
-import type {batchFlags, deliveryFlags, dryRunFlag, inputFlag, kafkaFlags, limitFlags, topicFlag} from './flags.ts'
+import type {batchFlags, deliveryFlags, dryRunFlag, inputFlag, kafkaFlags, limitFlags, offsetGapFlag, topicFlag} from './flags.ts'
 import type {StreamPlan} from './stream.ts'
 import {UnavailableError, UsageError} from '../errors.ts'
 import {acquireLock} from '../runtime/lock.ts'
@@ -26,6 +26,7 @@ export type MessageValues = Values<
   typeof kafkaFlags &
     typeof inputFlag &
     typeof limitFlags &
+    typeof offsetGapFlag &
     typeof dryRunFlag &
     ReturnType<typeof groupFlag> &
     ReturnType<typeof topicFlag> &
@@ -92,7 +93,7 @@ async function openLetters<O>(values: MessageValues, {command, transform, runtim
 
 const LETTERS = 'letters:'
 
-type Opened = Pick<MessagePlan<never>, 'source' | 'lag' | 'isConnected'> & Partial<Pick<MessagePlan<never>, 'leftover'>>
+type Opened = Pick<MessagePlan<never>, 'source' | 'lag' | 'counts' | 'isConnected'> & Partial<Pick<MessagePlan<never>, 'leftover'>>
 
 function openInput(values: MessageValues, given: ReadonlyMap<string, Given>, {clock}: Runtime): Opened {
   if (values['until-end'] && given.get('until-end')?.origin.kind === 'flag')
@@ -108,11 +109,25 @@ async function openTopic(values: MessageValues, given: ReadonlyMap<string, Given
   const {topic, group} = values
   const member = createKafkaConsumer(await kafkaSettings(values, given), {topic, group, log: runtime.log})
   const consumer = values['dry-run'] ? {...member, commit: async () => {}} : member // what is only shown is still to be read
-  const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], retry}, runtime)
+  const source = createKafkaSource({consumer, topic, untilEnd: values['until-end'], onOffsetGap: values['on-offset-gap'], retry}, runtime)
   const isConnected = () => source.isConnected()
   return {
     source: neverEmptyHanded(limited(source, limitsOf(values), runtime.clock), isConnected, values.broker),
     lag: () => source.lag(),
+    counts: [
+      {
+        key: 'staleAcknowledgements',
+        metric: 'ucs_stale_acknowledgements_total',
+        help: 'Messages settled after their partition was taken away: whoever has it now reads them again.',
+        value: () => source.staleAcks(),
+      },
+      {
+        key: 'lostToRetention',
+        metric: 'ucs_records_lost_to_retention_total',
+        help: 'Records that the topic kept no longer when we came to read them.',
+        value: () => source.lostToRetention(),
+      },
+    ],
     isConnected,
     leftover: (count) => leftInTopic(count, values['dry-run'] ? 0 : source.uncommitted()),
   }

@@ -66,6 +66,7 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
       .then(([settled]) => acknowledge(settled, begunAt))
       .catch(fail)
     flights.push({batch, written: settlement.catch(() => {}), acknowledged})
+    pipeline.observer?.launched?.()
   }
 
   /** The last value of a key has to be written last, and where it is promised a partition has one insert in flight. */

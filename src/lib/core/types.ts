@@ -173,6 +173,8 @@ export interface Observer {
   waiting?(): void
   /** Messages of a revoked partition were let go: they stay unacknowledged, and wait here no more. */
   released?(messages: number): void
+  /** A batch is on its way. */
+  launched?(): void
   /** A batch is settled and acknowledged. */
   settled?(batch: {readonly messages: number; readonly milliseconds: number}): void
   /** A write failed and will be tried again. */

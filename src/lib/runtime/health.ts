@@ -140,8 +140,10 @@ async function createMetrics({command, vitals, clock, redact}: HealthOptions): P
   counter('ucs_rows_collapsed_total', 'Rows that another of the same batch overwrote.', () => ledger.collapsed)
   byReason('ucs_messages_filtered_total', 'Messages left out, by reason.', ledger.filteredBy)
   byReason('ucs_messages_rejected_total', 'Messages in the dead letters, by reason.', ledger.rejectedBy)
+  for (const {metric, help, value} of vitals.counts) counter(metric, help, value)
   counter('ucs_retries_total', 'Writes that failed and were tried again.', () => vitals.retries)
   gauge('ucs_messages_unacknowledged', 'Messages read and not settled yet.', () => ledger.unacknowledged)
+  gauge('ucs_batches_in_flight', 'Batches that are being written or wait for their acknowledgement.', () => vitals.inFlight)
   gauge('ucs_lag_records', 'Records that wait in our partitions behind what was settled.', () => vitals.lag())
   gauge(
     'ucs_seconds_since_last_settled',
@@ -177,6 +179,8 @@ function statusPage({command, vitals, clock, redact}: HealthOptions, problem: st
     ['lag', vitals.lag() ?? 'not known'],
     ['last settled', since],
     ['retries', vitals.retries],
+    ['batches in flight', vitals.inFlight],
+    ...vitals.counts.map(({key, value}) => [key, value()] as const),
     ...Object.entries(ledger.rejectedBy).map(([reason, count]) => [`rejected: ${redact(reason)}`, count] as const),
   ]
   const cells = rows.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${escapeHtml(String(value))}</td></tr>`).join('\n')

@@ -1,10 +1,22 @@
 import type {Clock, Ledger, Observer} from '../core/types.ts'
 
+/** A count that only one kind of source keeps. */
+export interface SourceCount {
+  /** In the JSON result. */
+  readonly key: string
+  readonly metric: string
+  readonly help: string
+  value(): number
+}
+
 /** How a run is doing: what health and metrics are made of. */
 export interface Vitals {
   readonly ledger: Ledger
   /** Messages that were read and are still to be settled here: those that a rebalance took away are not. */
   inHand(): number
+  /** Batches that are being written, or wait for the acknowledgement of one before. */
+  readonly inFlight: number
+  readonly counts: readonly SourceCount[]
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   /** When a batch was last settled. */
@@ -23,6 +35,7 @@ export interface Vitals {
 export interface VitalsOptions {
   readonly ledger: Ledger
   readonly clock: Clock
+  readonly counts?: readonly SourceCount[]
   lag(): number | undefined
   isConnected(): boolean
 }
@@ -31,7 +44,7 @@ export interface VitalsOptions {
 const MAX_LATENCIES = 10_000
 
 /** Vitals that a pipeline keeps up to date through its observer. */
-export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): {vitals: Vitals; observer: Observer} {
+export function createVitals({ledger, clock, counts = [], lag, isConnected}: VitalsOptions): {vitals: Vitals; observer: Observer} {
   let latencies: number[] = []
   let connectedAt = isConnected() ? clock.now() : undefined
   let receivedAt = 0 // what came first of those that wait
@@ -39,6 +52,8 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
   const state = {
     ledger,
     inHand: () => ledger.unacknowledged - released,
+    inFlight: 0,
+    counts,
     startedAt: clock.now(),
     settledAt: undefined as number | undefined,
     retries: 0,
@@ -63,7 +78,11 @@ export function createVitals({ledger, clock, lag, isConnected}: VitalsOptions): 
     released(messages) {
       released += messages
     },
+    launched() {
+      state.inFlight++
+    },
     settled({milliseconds}) {
+      state.inFlight--
       state.settledAt = clock.now()
       if (latencies.length < MAX_LATENCIES) latencies.push(milliseconds)
     },

@@ -29,6 +29,15 @@ export interface Assignment {
   isOver: boolean
 }
 
+/** An offset that was to be read next, and what there is in its partition instead. */
+export interface Gap {
+  readonly partition: number
+  readonly from: bigint
+  readonly low: bigint
+  /** The offset after the last record. */
+  readonly high: bigint
+}
+
 export interface PartitionsOptions {
   readonly consumer: KafkaConsumer
   readonly topic: string
@@ -53,6 +62,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
   let isMember = false
   let committing: Promise<void> | undefined
   let staleAcks = 0
+  let lostToRetention = 0
   let commitFailure = ''
   let wakeLeaver = () => {}
 
@@ -62,11 +72,12 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
     of: (partition: number) => owned.get(partition),
     revocation: (name: string) => known.get(name)?.revocation.signal ?? AbortSignal.abort(),
     staleAcks: () => staleAcks,
+    lostToRetention: () => lostToRetention,
     uncommitted: () => [...known.values()].reduce((sum, {isOver, uncommitted}) => sum + (isOver ? 0 : uncommitted), 0),
     assign,
     leave,
     passed,
-    reset,
+    goOnFrom,
     commitAll,
     /** The connection broke: the group may have others for our partitions by now, or be without a coordinator. */
     disconnected() {
@@ -135,26 +146,27 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
       const {offset = range?.low} = offsets.find(({partition}) => partition === assignment.partition) ?? {}
       if (!range || offset === undefined) continue
       assignment.end ??= range.high
-      if (offset < range.low || offset > range.high) continue // a reset is on its way
+      if (offset < range.low || offset > range.high) continue // we shall be asked where to go on
       assignment.next ??= offset
       if (assignment.settled === undefined && assignment.outstanding === 0) assignment.settled = assignment.committed = assignment.next
     }
   }
 
-  /** What was to be read next is not there: retention has taken it, or the topic is not the one that it was. */
-  async function reset(partition: number, from: bigint): Promise<void> {
-    const ranges = await consumer.ranges().catch(() => [])
-    const range = ranges.find((other) => other.partition === partition)
-    if (!range) return log.warn('kafka.offset_reset', {partition, from: String(from)})
-    const {low, high} = range
-    if (from < low) log.warn('kafka.offset_gap', {partition, from: String(from), to: String(low), lost: String(low - from)})
-    else log.warn('kafka.offset_past_end', {partition, from: String(from), end: String(high), to: String(low)})
+  /** The first offset that is there, in place of one that is not: retention has taken it, or the topic is not the one that it was. */
+  function goOnFrom({partition, from, low, high}: Gap): bigint {
+    if (from < low) {
+      lostToRetention += Number(low - from)
+      log.warn('kafka.offset_gap', {partition, from: String(from), to: String(low), lost: String(low - from)})
+    } else log.warn('kafka.offset_past_end', {partition, from: String(from), end: String(high), to: String(low)})
     const assignment = owned.get(partition)
-    if (!assignment) return
-    assignment.next = low
-    if (assignment.outstanding === 0) assignment.settled = low
-    void commitSoon()
-    onChange()
+    if (assignment) {
+      assignment.next = low
+      if (assignment.outstanding === 0) assignment.settled = low
+      void commitSoon()
+      onChange()
+    }
+
+    return low
   }
 
   /** Before the member joins again: what is unsent is let go, what is sent is awaited, and what is settled is committed. */

@@ -1,7 +1,7 @@
 import type {KafkaBatch, KafkaConsumer, KafkaRecord} from '../clients/kafka/consumer.ts'
 import type {Message, RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
 import {type UcsError, UnavailableError} from '../errors.ts'
-import type {Assignment} from './kafka-partitions.ts'
+import type {Assignment, Gap} from './kafka-partitions.ts'
 import {HEARTBEAT_INTERVAL_MILLISECONDS, LONGEST_JOIN_MILLISECONDS} from '../clients/kafka/consumer.ts'
 import {orAborted} from '../core/or-aborted.ts'
 import {withRetry} from '../core/retry.ts'
@@ -13,6 +13,8 @@ export interface KafkaSourceOptions {
   readonly topic: string
   /** Stop when each partition is settled up to the end that it had at the start. */
   readonly untilEnd: boolean
+  /** What to do when the record that was to be read next is gone. */
+  readonly onOffsetGap: 'fail' | 'earliest'
   /** How patient to be with a broker, at the start and when it goes away later. */
   readonly retry: RetryPolicy
 }
@@ -26,6 +28,8 @@ export interface KafkaSource extends Source<RawMessage> {
   uncommitted(): number
   /** Acknowledgements that came after their partition was taken away: those records are read again by whoever has it now. */
   staleAcks(): number
+  /** Records, or less than that where some were control records or compacted away, that were gone before we came to read them. */
+  lostToRetention(): number
 }
 
 /** After that the group does without our farewell: it misses us when the session is over. */
@@ -55,7 +59,7 @@ interface Offer {
  * Messages of one topic as a member of a consumer group. Chunks are handed to the reader one by one, so a slow pipeline
  * slows the fetching; offsets are committed behind the acknowledgements, all that are due at once.
  */
-export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourceOptions, runtime: Runtime): KafkaSource {
+export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap}: KafkaSourceOptions, runtime: Runtime): KafkaSource {
   const {clock, log} = runtime
   const closing = new AbortController()
   let offer: Offer | undefined
@@ -91,6 +95,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     isConnected: () => partitions.isMember(),
     uncommitted: () => partitions.uncommitted(),
     staleAcks: () => partitions.staleAcks(),
+    lostToRetention: () => partitions.lostToRetention(),
   }
 
   /** kafkajs waits for a join that is under way, and so for the slowest member of the group. */
@@ -138,8 +143,8 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
 
       void listenForSilence()
       // A join may take longer than the patience where other members are slow, so it is bounded by the silence only.
-      const {passed, reset} = partitions
-      const join = () => consumer.run({assigned, leaving, batch: hand, passed, reset, answered, broken: noteBroken})
+      const {passed} = partitions
+      const join = () => consumer.run({assigned, leaving, batch: hand, passed, outOfRange, answered, broken: noteBroken})
       await orAborted(() => withRetry({work: join, policy: retry, signal: ending}, runtime), ending)
       return true
     } catch (error) {
@@ -198,6 +203,16 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
   function reaches(offset: bigint | undefined, partition: number): boolean {
     const end = ends?.get(partition)
     return end === undefined || (offset !== undefined && offset >= end)
+  }
+
+  async function outOfRange(partition: number, from: bigint): Promise<bigint> {
+    const range = (await consumer.ranges()).find((other) => other.partition === partition)
+    if (!range) throw new UnavailableError(`partition ${partition} of topic "${topic}" is not there`)
+    const gap = {...range, from}
+    if (onOffsetGap === 'earliest') return partitions.goOnFrom(gap)
+    const error = gapError(topic, gap)
+    lose(error)
+    throw error
   }
 
   function answered(): void {
@@ -266,6 +281,21 @@ export function createKafkaSource({consumer, topic, retry, untilEnd}: KafkaSourc
     else lose(error)
     if (isRepeated && isPatient) await clock.sleep(RECONNECT_PAUSE_MILLISECONDS, closing.signal).catch(() => {})
   }
+}
+
+function gapError(topic: string, {partition, from, low, high}: Gap): UcsError {
+  const place = `partition ${partition} of topic "${topic}"`
+  if (from < low) {
+    return new UnavailableError(`${low - from} records of ${place} are gone before they were read: offsets ${from} to ${low - 1n}`, {
+      permanent: true,
+      suggestion: 'Go on with what is left by --on-offset-gap earliest; let the topic keep its records for longer',
+    })
+  }
+
+  return new UnavailableError(`${place} ends at offset ${high}, and was read up to ${from} before: it is not the topic that it was`, {
+    permanent: true,
+    suggestion: 'Read it from its beginning by --on-offset-gap earliest, or name another --group',
+  })
 }
 
 function* chunksOf(records: readonly KafkaRecord[], partition: string): Generator<readonly Message<RawMessage>[]> {

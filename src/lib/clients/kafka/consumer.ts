@@ -47,8 +47,8 @@ export interface ConsumerHandlers {
   batch(batch: KafkaBatch, heartbeat: () => Promise<void>, taken: (offset: bigint) => void): Promise<void>
   /** Everything before `next` was nothing to us: control records, aborted ones, or compacted away. */
   passed(partition: number, next: bigint): void
-  /** The offset that was to be read next is not there. Resolves when reading may go on, at the first one that is. */
-  reset(partition: number, from: bigint): Promise<void>
+  /** The offset that was to be read next is not there. Resolves with the one to go on from; is asked again when it rejects. */
+  outOfRange(partition: number, from: bigint): Promise<bigint>
   /** A broker has answered anything. */
   answered(): void
   /**
@@ -125,7 +125,7 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
         const {PartitionAssigners} = await loadKafkaJs()
         const guard: MemberGuard = {
           beforeJoin: () => (isClosed ? Promise.reject(new UnavailableError('closed')) : given.leaving()),
-          afterReset: (partition, from) => given.reset(partition, from),
+          outOfRange: (partition, from) => given.outOfRange(partition, from),
           member: {id: null},
         }
         const guarded: PartitionAssigner = (config) => Object.assign(PartitionAssigners.roundRobin(config), guard)

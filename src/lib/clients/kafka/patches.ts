@@ -14,8 +14,8 @@ const require = createRequire(import.meta.url)
 export interface MemberGuard {
   /** So that it can finish its work. */
   beforeJoin(): Promise<void>
-  /** Reading goes on at the first offset that is there. */
-  afterReset(partition: number, from: bigint): Promise<void>
+  /** What was to be read next is not there: resolves with where to go on, and rejects as long as it is not known, or not to be done. */
+  outOfRange(partition: number, from: bigint): Promise<bigint>
   /** Who the group knows us as; remembered over a restart. */
   readonly member: {id: string | null}
 }
@@ -25,6 +25,7 @@ interface ConsumerGroup {
   memberId: string | null
   /** Another one after each join. */
   readonly offsetManager: OffsetManager
+  readonly preferredReadReplicasPerTopicPartition: Readonly<Record<string, Readonly<Record<number, object | number | undefined>>>>
   fetch(broker: number): Promise<readonly FetchedBatch[]>
   joinAndSync(): Promise<void>
   recoverFromOffsetOutOfRange(error: {readonly topic: string; readonly partition: number}): Promise<void>
@@ -36,7 +37,8 @@ interface JoinRequests {
 
 interface OffsetManager {
   nextOffset(topic: string, partition: number): {toString(): string}
-  committedOffsets(): Readonly<Record<string, Readonly<Record<number, string | undefined>>>>
+  /** Where the next fetches begin. */
+  readonly resolvedOffsets: Record<string, Record<number, string>>
 }
 
 interface FetchedBatch {
@@ -83,7 +85,7 @@ export function patchKafkaJs(): void {
   stopIdleTimers()
   announceJoins()
   rememberMember()
-  announceResets()
+  askWhereToGoOn()
   dropStaleFetches()
   rememberFailures()
   forgetClosedSockets()
@@ -161,16 +163,22 @@ function rememberMember(): void {
   }
 }
 
-/** Where retention has overtaken the reader, it goes on with what is left, and says so to nobody but its log. */
-function announceResets(): void {
+/**
+ * Where retention has overtaken the reader, it commits that the group has no offset, and says so to nobody but its log:
+ * a run that ends then leaves no trace of how much is lost.
+ */
+function askWhereToGoOn(): void {
   const {prototype} = require('kafkajs/src/consumer/consumerGroup') as {prototype: ConsumerGroup}
   const recover = prototype.recoverFromOffsetOutOfRange
   prototype.recoverFromOffsetOutOfRange = async function (this: ConsumerGroup, error) {
     const {topic, partition} = error
-    const from = BigInt(this.offsetManager.nextOffset(topic, partition).toString())
-    await recover.call(this, error)
-    const isReset = this.offsetManager.committedOffsets()[topic]?.[partition] === undefined // else another replica is asked first
-    if (isReset) for (const assigner of this.assigners) await assigner.afterReset?.(partition, from)
+    const guard = this.assigners.find(({outOfRange}) => outOfRange)
+    const isAskingReplica = this.preferredReadReplicasPerTopicPartition[topic]?.[partition] !== undefined // the leader is asked next
+    if (!guard?.outOfRange || isAskingReplica) return recover.call(this, error)
+    const {offsetManager} = this
+    const from = BigInt(offsetManager.nextOffset(topic, partition).toString())
+    const next = await guard.outOfRange(partition, from)
+    offsetManager.resolvedOffsets[topic]![partition] = String(next)
   }
 }
 

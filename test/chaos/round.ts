@@ -33,6 +33,8 @@ export interface RoundResult extends Verdict {
 }
 
 const MESSAGES_AT_ONCE = 20
+/** So that there is something to read as long as acts begin. */
+const SEND_EVERY_MILLISECONDS = 27
 const PARTITIONS = 3
 const SETTLE_MILLISECONDS = 120_000
 
@@ -120,7 +122,7 @@ async function sendNumbers(address: string, topic: string): Promise<void> {
       value: messageOf(first + index),
     }))
     await withRetry({work: () => producer.send(records), policy, signal: new AbortController().signal}, runtime)
-    await sleep(15)
+    await sleep(SEND_EVERY_MILLISECONDS)
   }
 
   await producer.close()

@@ -9,6 +9,7 @@
 import {parseArgs} from 'node:util'
 import {CARELESS_PLAN, describeAct, type Plan, planOf} from './plan.ts'
 import {runRound, type RoundResult} from './round.ts'
+import {createScore, findingsOf} from './score.ts'
 import type {Verdict} from './verdict.ts'
 import {openWorld} from './world.ts'
 
@@ -21,47 +22,44 @@ const {values} = parseArgs({
   },
 })
 const [rounds, firstSeed, acksBeforeWrite] = [Number(values.rounds), Number(values.seed), values['ack-before-write']]
-const totals = {lost: 0, duplicates: 0, misjudged: 0, unbalanced: 0}
-let failed = 0
+const score = createScore()
 const world = await openWorld()
 try {
-  for (let seed = firstSeed; seed < firstSeed + rounds; seed++) await play(`seed ${seed}`, planOf(seed), count)
-  if (!acksBeforeWrite)
-    await play('a careless proxy', CARELESS_PLAN, ({lost}) => count({lost, duplicates: [], misjudged: [], unbalanced: []}))
+  for (let seed = firstSeed; seed < firstSeed + rounds; seed++) {
+    const plan = planOf(seed)
+    score.add(plan, await play(`seed ${seed}`, plan))
+  }
+
+  if (!acksBeforeWrite) {
+    const verdict = await play('a careless proxy', CARELESS_PLAN)
+    if (!verdict || verdict.lost.length > 0) score.add(CARELESS_PLAN, verdict)
+  }
 } finally {
   await world.close()
 }
 
-const sums = Object.entries(totals).map(([fault, sum]) => `${fault} ${sum}`)
-console.log(`${rounds} rounds: ${sums.join(', ')}, not ended ${failed}`)
-process.exit(Object.values(totals).some((sum) => sum > 0) || failed > 0 ? 1 : 0)
+console.log(`\n${score.table()}\n\n${score.line()}`)
+process.exit(score.isClean() ? 0 : 1)
 
-async function play(title: string, plan: Plan, take: (verdict: Verdict) => void): Promise<void> {
+async function play(title: string, plan: Plan): Promise<Verdict | undefined> {
   const begun = Date.now()
   const name = `chaos-${title.replaceAll(' ', '-')}-${begun}`
-  const said = await runRound(world, {plan, name, acksBeforeWrite, keepsLogs: values['keep-logs']}).then(
-    (result) => {
-      take(result)
-      return describe(result)
-    },
-    (error: Error) => {
-      failed++
-      return `NOT ENDED: ${error.message}`
-    },
-  )
   const acts = plan.acts.map(({act}) => describeAct(act)).join(', ')
-  console.log(`${title}  ${plan.target} × ${plan.consumers}  ${acts}  →  ${said}  (${((Date.now() - begun) / 1000).toFixed(0)} s)`)
-}
-
-function count(verdict: Verdict): void {
-  for (const fault of Object.keys(totals) as (keyof typeof totals)[]) totals[fault] += verdict[fault].length
+  const tell = (said: string) =>
+    console.log(`${title}  ${plan.target} × ${plan.consumers}  ${acts}  →  ${said}  (${((Date.now() - begun) / 1000).toFixed(0)} s)`)
+  try {
+    const result = await runRound(world, {plan, name, acksBeforeWrite, keepsLogs: values['keep-logs']})
+    tell(describe(result))
+    return result
+  } catch (error) {
+    tell(`NOT ENDED: ${(error as Error).message}`)
+    return undefined
+  }
 }
 
 function describe(result: RoundResult): string {
-  const faults = (Object.keys(totals) as (keyof typeof totals)[])
-    .filter((fault) => result[fault].length > 0)
-    .map((fault) => `${fault.toUpperCase()} ${result[fault].length}: ${result[fault].slice(0, 3).join('; ')}`)
+  const findings = findingsOf(result)
+  const logs = findings === 'nothing lost' ? '' : ` (see ${result.logs})`
   const exits = result.exits.map((code) => code ?? 'killed').join(' ')
-  const findings = faults.length > 0 ? `${faults.join(', ')} (see ${result.logs})` : 'nothing lost'
-  return `${findings}, ${result.inTopic} in the topic, ${result.letters} letters, exits ${exits}`
+  return `${findings}${logs}, ${result.inTopic} in the topic, ${result.letters} letters, exits ${exits}`
 }

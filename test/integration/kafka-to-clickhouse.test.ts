@@ -1,8 +1,9 @@
 import {execFile} from 'node:child_process'
 import {readFileSync, writeFileSync} from 'node:fs'
+import {readFile} from 'node:fs/promises'
 import {join} from 'node:path'
 import {promisify} from 'node:util'
-import {afterAll, beforeAll, describe, expect, test} from 'vitest'
+import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest'
 import {type CliOptions, startUcs, ucs} from '../commands/cli.ts'
 import {freePorts} from '../services/free-ports.ts'
 import {describeWith, useKafka} from '../services/use.ts'
@@ -288,6 +289,19 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
         const {json} = await run(args, {input: `${events(count).join('\n')}\n`})
         expect(json()).toMatchObject({ok: true, ledger: {read: count, written: count}})
         expect(await storedIn(folder, table)).toEqual(upTo(count))
+      })
+
+      test('does not take an input that breaks off for one that has ended', async () => {
+        const {start} = await scene()
+        const {child, result} = start(['--input', '-', '--embedded', join(newFolder(), 'engine')])
+        child.stdin.write(`${events(3).join('\n')}\n`)
+        const relay = await vi.waitFor(async () => {
+          const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+          expect(children).not.toBe('')
+          return Number(children)
+        })
+        process.kill(relay, 'SIGKILL')
+        expect(await result).toMatchObject({code: 74, stderr: expect.stringContaining('reading stdin failed: it broke off') as string})
       })
 
       test('gets nothing of it where a topic is read', async () => {

@@ -1,12 +1,14 @@
 import {spawn} from 'node:child_process'
 import {closeSync, openSync} from 'node:fs'
-import {PassThrough, type Readable} from 'node:stream'
+import {PassThrough, Readable} from 'node:stream'
 import {isatty} from 'node:tty'
 import {IoError} from '../errors.ts'
 
 const DESCRIPTOR = 0
 /** It ends with what it reads, or when nobody takes what it writes. */
-const RELAY = `process.stdin.on('error', () => process.exit(1)).pipe(process.stdout).on('error', () => process.exit(1))`
+const RELAY = `
+const fail = ({message}) => { console.error(message); process.exitCode = 1; process.stdin.destroy(); process.stdout.end() }
+process.stdin.on('error', fail).pipe(process.stdout).on('error', () => process.exit(1))`
 
 let aside: Readable | undefined
 
@@ -28,14 +30,27 @@ export function setStandardInputAside({isNeeded}: {readonly isNeeded: boolean}):
 
 function relayed(): Readable {
   // Of its own group, so that Ctrl-C does not end the input before we know of the signal.
-  const relay = spawn(process.execPath, ['-e', RELAY], {stdio: ['inherit', 'pipe', 'ignore'], detached: true, env: {}})
-  const input = relay.stdout.pipe(new PassThrough()) // which keeps what nobody has read when the relay ends; Node throws the rest of its output away
+  const relay = spawn(process.execPath, ['-e', RELAY], {stdio: ['inherit', 'pipe', 'pipe'], detached: true, env: {}})
   const end = () => relay.kill('SIGKILL')
   process.once('exit', end)
-  relay.once('error', (cause) => input.destroy(new IoError(`reading stdin failed: ${cause.message}`, {cause})))
-  relay.once('exit', (code) => {
-    process.off('exit', end)
-    if (code !== 0) input.destroy(new IoError('reading stdin failed', {suggestion: 'Is standard input a file or a pipe that can be read?'}))
+  const kept = relay.stdout.pipe(new PassThrough()) // when the relay ends, Node throws away of its output what nobody has read
+  let reason = ''
+  relay.stderr.setEncoding('utf8').on('data', (text: string) => (reason += text))
+  const ended = new Promise<Error | undefined>((resolve) => {
+    relay.once('error', resolve)
+    relay.once('close', (code) => {
+      process.off('exit', end)
+      resolve(code === 0 ? undefined : new Error(reason.trim() || 'it broke off'))
+    })
   })
-  return input
+  return Readable.from(all(), {objectMode: false})
+
+  /** That the relay's output ends does not mean that the input did. */
+  async function* all(): AsyncGenerator<Buffer> {
+    yield* kept as AsyncIterable<Buffer>
+    const cause = await ended
+    if (!cause) return
+    const suggestion = 'Is standard input a file or a pipe that can be read?'
+    throw new IoError(`reading stdin failed: ${cause.message}`, {cause, suggestion})
+  }
 }

@@ -231,6 +231,19 @@ describe.each(['complete', 'close'] as const)('%s', (ending) => {
     await expect(source[ending]()).rejects.toThrow(InterruptedError)
     expect(clock.now()).toBe(begunAt)
   })
+
+  it('waits 20 s for a commit under way that is never answered, and after an abort not at all', async () => {
+    for (const isAborted of [false, true]) {
+      const {source, start, takeOf, abort, clock} = setUp({consumer: {commit: () => new Promise(() => {})}})
+      await start(0)
+      await source.ack(await takeOf({offsets: [0]}))
+      await settled()
+      if (isAborted) abort()
+      const begunAt = clock.now()
+      await expect(source[ending]()).rejects.toThrow(isAborted ? InterruptedError : UnavailableError)
+      expect(clock.now() - begunAt).toBe(isAborted ? 0 : 20_000)
+    }
+  })
 })
 
 describe('what is settled and not committed', () => {

@@ -260,8 +260,7 @@ export function createPartitions({consumer, topic, retry, runtime, onChange}: Pa
 
   /** Rejects when what is settled cannot be committed: it will be read again. */
   async function commitAll(): Promise<void> {
-    await committing?.catch(() => {})
-    if (dueOffsets().length === 0) return
+    if (!committing && dueOffsets().length === 0) return
     const policy = {...retry, forMilliseconds: Math.min(retry.forMilliseconds, FINAL_COMMIT_MILLISECONDS)}
     const target = `the group of topic "${topic}"`
     const work = (bounded: Bounded) => orAborted(() => bounded(target, commitDue), runtime.abort)

@@ -112,6 +112,8 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
         durationMilliseconds: expect.any(Number) as number,
         ledger: {read: 12, written: 12, rows: 12, ...nothing},
         observations: {},
+        staleAcknowledgements: 0,
+        lostToRetention: 0,
       })
       expect((await run(['--until-end', '--json'])).json().ledger).toEqual({read: 0, written: 0, rows: 0, ...nothing})
     })

@@ -1,19 +1,49 @@
 import {describe, expect, it} from 'vitest'
 import type {FakeConsumerOptions} from '../fakes/kafka-consumer.ts'
 import {UnavailableError} from '../../src/lib/errors.ts'
-import {setUp, settled} from './kafka-reader.ts'
+import {never, setUp, settled} from './kafka-reader.ts'
 
 describe('--until-end', () => {
   it.each<{what: string; ranges: FakeConsumerOptions['ranges']; committed?: Record<number, number>; owned: number[]}>([
     {what: 'a topic without a message', ranges: [[0, 0]], owned: [0]},
     {what: 'a topic of which retention has taken all', ranges: [[7, 7]], owned: [0]},
     {what: 'a partition that was read to its end before', ranges: [[0, 5]], committed: {0: 5}, owned: [0]},
-    {what: 'a member that has no partition', ranges: [[0, 5]], owned: []},
-    {what: 'partitions of other members', ranges: [[0, 5], [0, 0]], owned: [1]}, // prettier-ignore
   ])('ends at once on $what', async ({ranges, committed = {}, owned}) => {
-    const {start, rest} = setUp({untilEnd: true, ranges: ranges!, committed})
+    const {start, rest, clock} = setUp({untilEnd: true, ranges: ranges!, committed})
     await start(...owned)
     expect(await rest()).toBe('ended')
+    expect(clock.now()).toBeLessThanOrEqual(1000)
+  })
+
+  it.each([
+    {what: 'some', owned: [0]},
+    {what: 'all', owned: []},
+  ])('ends, when others have $what of the partitions, as soon as their commits cover them', async ({owned}) => {
+    const committed: Record<number, number> = {0: 0, 1: 3}
+    const {start, rest, clock} = setUp({untilEnd: true, ranges: [[0, 0], [0, 5]], committed}) // prettier-ignore
+    await start(...owned)
+    const ending = rest()
+    await clock.sleep(20_000, never)
+    expect(await Promise.race([ending, settled('not yet')])).toBe('not yet')
+    committed[1] = 5
+    expect(await ending).toBe('ended')
+    expect(clock.now()).toBeLessThanOrEqual(22_000)
+  })
+
+  it('reads itself what a member has left that was killed, though that had the partition at first', async () => {
+    const {source, start, rest, clock, join, takeOf} = setUp({untilEnd: true, ranges: [[0, 2]]})
+    await start()
+    await clock.sleep(30_000, never)
+    await join(0)
+    await source.ack(await takeOf({offsets: [0, 1]}))
+    expect(await rest()).toBe('ended')
+  })
+
+  it('leaves to others what they keep for longer than a session: they are alive', async () => {
+    const {start, rest, clock} = setUp({untilEnd: true, ranges: [[0, 5]]})
+    await start()
+    expect(await rest()).toBe('ended')
+    expect(clock.now()).toBeGreaterThanOrEqual(50_000)
   })
 
   it('ends when each partition of ours is settled up to the end that it had at the start', async () => {

@@ -42,6 +42,12 @@ const LISTENING_MILLISECONDS = 1000
 const LONGEST_SILENCE_MILLISECONDS = 30_000
 /** A member hears of its broker several times a second. */
 const SILENCE_TOLD_AFTER_MILLISECONDS = 10_000
+/** While a join takes longer than that, it is told how long. */
+const JOINING_TOLD_EVERY_MILLISECONDS = 10_000
+/** How often it is looked whether others have come to the end of what is theirs. */
+const WATCHING_OTHERS_MILLISECONDS = 500
+/** Whoever keeps a partition for longer than that without a rebalance is alive: 45 s is the longest session that clients have by default. */
+const LONGEST_SESSION_MILLISECONDS = 50_000
 /** kafkajs itself would try again after 0.3 s, for ever. */
 const RECONNECT_PAUSE_MILLISECONDS = 5000
 
@@ -66,10 +72,13 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
   let ends: ReadonlyMap<number, bigint> | undefined
   let isFlushDue = false
   const lost = new AbortController() // the reason is a UcsError
+  let canCommit = true
   let downSince: number | undefined
   let lastFault: UcsError | undefined
   let hasHeard = false
   let isJoining = false
+  let assignedAt = 0
+  let areOthersDone = false
   let wakeReader = () => {}
   const partitions = createPartitions({consumer, topic, retry, runtime, onChange: () => wakeReader()})
 
@@ -84,7 +93,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     describe: ({partition, offset}) => `${partition.slice(0, partition.lastIndexOf('@'))}/${offset}`,
     async close() {
       try {
-        if (!lost.signal.aborted) await partitions.commitAll()
+        if (canCommit) await partitions.commitAll()
       } finally {
         closing.abort()
         partitions.stop()
@@ -142,6 +151,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
       }
 
       void listenForSilence()
+      if (ends) void watchOthers(ends)
       // A join may take longer than the patience where other members are slow, so it is bounded by the silence only.
       const {passed} = partitions
       const join = () => consumer.run({assigned, leaving, batch: hand, passed, outOfRange, answered, broken: noteBroken})
@@ -153,18 +163,44 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     }
   }
 
+  /**
+   * Partitions that somebody else has at the moment: a member that was killed has its own until its session is over, and nobody reads them.
+   * They are done when the group's commits cover them, or when their owners have shown that they live.
+   */
+  async function watchOthers(all: ReadonlyMap<number, bigint>): Promise<void> {
+    for (;;) {
+      await clock.sleep(WATCHING_OTHERS_MILLISECONDS, closing.signal).catch(() => {})
+      if (closing.signal.aborted || lost.signal.aborted) return
+      const others = [...all].filter(([partition]) => !partitions.of(partition))
+      if (others.length === 0 || !isOwnAtEnd()) continue
+      const committed = new Map((await consumer.committed().catch(() => [])).map(({partition, offset}) => [partition, offset]))
+      const open = others.filter(([partition, end]) => (committed.get(partition) ?? -1n) < end).map(([partition]) => partition)
+      const isStable = clock.now() - assignedAt >= LONGEST_SESSION_MILLISECONDS
+      if (open.length > 0 && !isStable) continue
+      if (open.length > 0) log.info('kafka.left_to_others', {topic, partitions: open})
+      areOthersDone = true
+      wakeReader()
+    }
+  }
+
   /** A broker that hangs breaks no connection, and kafkajs waits half a minute for each of its answers. */
   async function listenForSilence(): Promise<void> {
+    let joining = 0
     for (let silence = 0; !closing.signal.aborted && !lost.signal.aborted;) {
       hasHeard = false
       await clock.sleep(LISTENING_MILLISECONDS, closing.signal).catch(() => {})
       silence = hasHeard ? 0 : silence + LISTENING_MILLISECONDS // and not a difference of times: we may have been asleep ourselves
+      joining = isJoining ? joining + LISTENING_MILLISECONDS : 0
+      if (joining > 0 && joining % JOINING_TOLD_EVERY_MILLISECONDS === 0)
+        log.info('kafka.joining', {
+          message: `the group has not let us in for ${joining / 1000} s: it waits for members that were here before`,
+        })
       const seconds = silence / 1000
       if (silence === SILENCE_TOLD_AFTER_MILLISECONDS && !isJoining && downSince === undefined)
         log.warn('kafka.silent', {message: `the broker of topic "${topic}" has not answered for ${seconds} s`})
       const own = retry.forMilliseconds || LONGEST_SILENCE_MILLISECONDS
       const patience = isJoining ? Math.max(own, LONGEST_JOIN_MILLISECONDS) : own
-      if (silence >= patience) lose(lastFault ?? silent(seconds))
+      if (silence >= patience) loseBroker(lastFault ?? silent(seconds))
     }
   }
 
@@ -174,9 +210,15 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     })
   }
 
+  /** Reading ends with this error. */
   function lose(error: UcsError): void {
     lost.abort(error)
     wakeReader()
+  }
+
+  function loseBroker(error: UcsError): void {
+    canCommit = false
+    lose(error)
   }
 
   function takeChunk(): readonly Message<RawMessage>[] | undefined {
@@ -190,7 +232,12 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
 
   /** Settled, not only read: whatever is taken from us before that has to be waited for as well. */
   function isAtEnd(): boolean {
-    return ends !== undefined && partitions.isMember() && partitions.owned().every(({partition, settled}) => reaches(settled, partition))
+    if (ends === undefined || !isOwnAtEnd()) return false
+    return areOthersDone || [...ends.keys()].every((partition) => partitions.of(partition))
+  }
+
+  function isOwnAtEnd(): boolean {
+    return partitions.isMember() && partitions.owned().every(({partition, settled}) => reaches(settled, partition))
   }
 
   function isReadToEnd(): boolean {
@@ -221,7 +268,8 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
 
   function assigned(numbers: readonly number[]): void {
     downSince = lastFault = undefined
-    isJoining = false
+    isJoining = areOthersDone = false
+    assignedAt = clock.now()
     partitions.assign(numbers)
   }
 
@@ -278,7 +326,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     const isPassing = isReconnecting && error.retryable !== 'never'
     const isPatient = isPassing && clock.now() - downSince < retry.forMilliseconds
     if (isPatient) log.warn('kafka.reconnecting', {code: error.code, message: error.message, suggestion: error.suggestion})
-    else lose(error)
+    else loseBroker(error)
     if (isRepeated && isPatient) await clock.sleep(RECONNECT_PAUSE_MILLISECONDS, closing.signal).catch(() => {})
   }
 }

@@ -43,6 +43,11 @@ describe('an error of kafkajs', () => {
     expect(translated.cause).toBe(error)
   })
 
+  it('names the broker that it is about, where that is known', () => {
+    const error = Object.assign(failure('Connection timeout'), {broker: 'two:9092'})
+    expect(translateKafkaError(error, 'writing', settings).message).toBe('writing at two:9092 failed: Connection timeout')
+  })
+
   it('that was wrapped again and again is what it was at first', () => {
     const innermost = failure('Not authorized', {type: 'TOPIC_AUTHORIZATION_FAILED'})
     const wrapped = failure('exceeded', {cause: failure('non retriable', {cause: innermost})})
@@ -51,6 +56,10 @@ describe('an error of kafkajs', () => {
 
   it.each([
     {error: failure('LZ4 compression not implemented', {name: 'KafkaJSNotImplemented'}), suggestion: undefined},
+    {
+      error: failure('incompatible', {type: 'INCONSISTENT_GROUP_PROTOCOL'}),
+      suggestion: 'Stop the other program, or name a group of its own with --group',
+    },
     {
       error: failure('unable to verify', {code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'}),
       suggestion: 'Name the certificate authority with --kafka-ca FILE',

@@ -43,6 +43,7 @@ test('who comes back after a broken connection comes as the member that the grou
   await loadKafkaJs()
   const {prototype} = require('kafkajs/src/consumer/consumerGroup') as {prototype: {joinAndSync(): Promise<void>}}
   const member = {id: null}
+  let ids = 0
   const joinedAs: (string | null)[] = []
   const newGroup = () =>
     Object.assign(Object.create(prototype) as typeof prototype, {
@@ -50,11 +51,16 @@ test('who comes back after a broken connection comes as the member that the grou
       memberId: null as string | null,
       async retrier(this: {memberId: string | null}) {
         joinedAs.push(this.memberId)
-        this.memberId ??= 'ucs-1'
+        this.memberId ??= `ucs-${++ids}`
       },
     })
 
   await newGroup().joinAndSync()
-  await newGroup().joinAndSync()
+  const again = newGroup()
+  await again.joinAndSync()
   expect(joinedAs).toEqual([null, 'ucs-1'])
+  again.memberId = null // as kafkajs has it when the group does not know the member any more, and when it has left
+  await again.joinAndSync()
+  await newGroup().joinAndSync()
+  expect(joinedAs).toEqual([null, 'ucs-1', null, 'ucs-2'])
 })

@@ -66,6 +66,18 @@ describeWith('kafka')('a producer', () => {
     expect(await valuesIn(topic)).toEqual(['first'])
   })
 
+  test('reaches the topic where the first broker of the list takes connections and does not answer', async () => {
+    const topic = await cluster.newTopic()
+    const {port} = await serveSilence()
+    const settings = {...plainSettings(useKafka().address), connectTimeoutMilliseconds: 300}
+    const brokers = [`127.0.0.1:${port}`, ...settings.brokers]
+    const producer = createKafkaProducer({...settings, brokers}, {topic, clock: systemClock, log: silentLogger})
+    await producer.connect(never)
+    await producer.send([record('sent')])
+    await producer.close()
+    expect(await valuesIn(topic)).toEqual(['sent'])
+  })
+
   test.concurrent('is refused a message that is too large, alone and among others, and can send the others', async () => {
     const topic = await cluster.newTopic({settings: {'max.message.bytes': '2000'}})
     const producer = producerTo(topic)

@@ -219,7 +219,14 @@ describeWith('kafka')('a topic', () => {
   test('on a broker that does not answer is given up when the time to connect is over', async () => {
     const {port} = await serveSilence()
     const settings = {...plainSettings(`127.0.0.1:${port}`), connectTimeoutMilliseconds: 200}
-    await expect(readToEnd({settings, topic: 'any', retryForMilliseconds: 0})).rejects.toThrow('timed out')
+    await expect(readToEnd({settings, topic: 'any', retryForMilliseconds: 0})).rejects.toThrow('takes connections and does not answer')
+  })
+
+  test('is read where the first broker of the list takes connections and does not answer', async () => {
+    const topic = await records.newTopic({values: numbered(3)})
+    const {port} = await serveSilence()
+    const settings = {...member(topic).settings, brokers: [`127.0.0.1:${port}`, useKafka().address], connectTimeoutMilliseconds: 300}
+    expect((await readToEnd({...member(topic), settings, retryForMilliseconds: 0})).values).toEqual(numbered(3))
   })
 })
 

@@ -147,8 +147,14 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
           ...FETCH_BYTES,
         })
         listen(consumer, given)
-        await consumer.connect()
-        await consumer.subscribe({topics: [topic], fromBeginning: true})
+        try {
+          await consumer.connect()
+          await consumer.subscribe({topics: [topic], fromBeginning: true})
+        } catch (error) {
+          await consumer.disconnect()
+          throw error
+        }
+
         if (isClosed) return consumer.disconnect()
         joining = consumer.run({
           autoCommit: false,
@@ -179,12 +185,11 @@ export function createKafkaConsumer(settings: KafkaSettings, {topic, group, log}
       }),
     async close() {
       isClosed = true
-      await joining?.catch(() => {}) // kafkajs cannot stop in the middle of a join, and would go on reading after it
-      try {
-        await consumer?.disconnect()
-      } finally {
-        await (await admin?.catch(() => undefined))?.disconnect()
-      }
+      await joining?.catch(() => {}) // kafkajs cannot stop in the middle of its first join, and would go on reading after it
+      const connected = await admin?.catch(() => undefined)
+      // All that matters is committed by now, and a connection that cannot be closed as it should is closed by our end.
+      const endings = await Promise.allSettled([consumer?.disconnect(), connected?.disconnect()])
+      for (const ending of endings) if (ending.status === 'rejected') log.debug('kafka.close_failed', {message: String(ending.reason)})
     },
   }
 

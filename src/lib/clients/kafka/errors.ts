@@ -6,13 +6,15 @@ import {certificateMessage, certificateRemedy, isCertificateProblem} from '../ce
 interface KafkaFailure extends Error {
   readonly type?: string
   readonly code?: string | number
+  /** The one that it is about, where that is known. */
+  readonly broker?: string
 }
 
 /** Everything kafkajs may reject with, in our classes. `doing` is a phrase such as `reading topic "t"`. */
 export function translateKafkaError(error: unknown, doing: string, settings: KafkaSettings): UcsError {
   if (error instanceof UcsError) return error
   const cause = innermost(error)
-  const brokers = settings.brokers.join(', ')
+  const brokers = cause.broker ?? settings.brokers.join(', ')
   const said = `${doing} at ${brokers} failed: ${certificateMessage(cause.message)}`
   const type = cause.type ?? ''
   if (isAuthProblem(cause, type)) {
@@ -33,6 +35,14 @@ export function translateKafkaError(error: unknown, doing: string, settings: Kaf
     return new NotFoundError(`${doing} at ${brokers} failed: there is no such topic`, {
       cause: error,
       suggestion: 'Create the topic, or check --topic or KAFKA_TOPIC',
+    })
+  }
+
+  if (type === 'INCONSISTENT_GROUP_PROTOCOL') {
+    return new UnavailableError(`${doing} at ${brokers} failed: another program in the group shares partitions in another way`, {
+      cause: error,
+      permanent: true,
+      suggestion: 'Stop the other program, or name a group of its own with --group',
     })
   }
 

@@ -57,6 +57,13 @@ interface Connection {
   disconnect(): Promise<boolean>
 }
 
+interface Broker {
+  readonly brokerAddress: string
+  readonly connectionPool: {readonly connectionTimeout: number; readonly pool: readonly Pick<Connection, 'socket'>[]}
+  /** The first question to it. */
+  apiVersions(): Promise<object>
+}
+
 interface BrokerPool {
   withBroker(ask: (broker: unknown) => Promise<unknown>): Promise<unknown>
 }
@@ -89,6 +96,7 @@ export function patchKafkaJs(): void {
   dropStaleFetches()
   rememberFailures()
   forgetClosedSockets()
+  passOverSilentBrokers()
 }
 
 function replaceModule(name: string, replacement: unknown): void {
@@ -134,14 +142,19 @@ function announceJoins(): void {
 
   async function joinOnce(group: ConsumerGroup): Promise<void> {
     for (const assigner of group.assigners) await assigner.beforeJoin?.()
-    const member = group.assigners.find((assigner) => assigner.member)?.member
-    if (member) group.memberId ??= member.id
-    try {
-      await joiningGroup.run(group, () => joinAndSync.call(group))
-    } finally {
-      if (member) member.id = group.memberId
-    }
+    shareMember(group)
+    await joiningGroup.run(group, () => joinAndSync.call(group))
   }
+}
+
+const sharing = new WeakSet<ConsumerGroup>()
+
+/** Lets who the group knows us as outlive this object, one of which is made at each start; that we have left, or are forgotten, as well. */
+function shareMember(group: ConsumerGroup): void {
+  const member = group.assigners.find((assigner) => assigner.member)?.member
+  if (!member || sharing.has(group)) return
+  sharing.add(group)
+  Object.defineProperty(group, 'memberId', {get: () => member.id, set: (id: string | null) => (member.id = id)})
 }
 
 const joiningGroup = new AsyncLocalStorage<ConsumerGroup>()
@@ -237,6 +250,36 @@ function forgetClosedSockets(): void {
   prototype.disconnect = function (this: Connection) {
     if (this.socket?.destroyed) this.socket = null
     return disconnect.call(this)
+  }
+}
+
+/**
+ * One that takes a connection and does not answer is waited for half a minute, counts as connected from then on, and is asked again for ever:
+ * no other is tried in its place.
+ */
+function passOverSilentBrokers(): void {
+  const {prototype} = require('kafkajs/src/broker') as {prototype: Broker}
+  const {KafkaJSConnectionError} = require('kafkajs/src/errors') as typeof import('kafkajs')
+  const {apiVersions} = prototype
+  prototype.apiVersions = async function (this: Broker) {
+    const {
+      brokerAddress: broker,
+      connectionPool: {connectionTimeout, pool},
+    } = this
+    const silence = Promise.withResolvers<never>()
+    // eslint-disable-next-line no-restricted-globals -- as kafkajs itself does
+    const timer = setTimeout(() => {
+      const error = new KafkaJSConnectionError(`${broker} takes connections and does not answer`, {broker})
+      silence.reject(error)
+      for (const {socket} of pool) socket?.destroy(error) // to disconnect would be to wait for its answer
+    }, connectionTimeout)
+    try {
+      const asking = apiVersions.call(this)
+      asking.catch(() => {}) // it fails when the connection is cut
+      return await Promise.race([asking, silence.promise])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 }
 

@@ -76,7 +76,7 @@ export function createKafkaProducer(settings: KafkaSettings, {topic, clock, log}
 
   /** kafkajs bounds each request, but not a handshake of many with a port that never answers. */
   function promptly(step: () => Promise<void>): Promise<void> {
-    const {connectTimeoutMilliseconds: limit} = settings
+    const limit = settings.connectTimeoutMilliseconds * settings.brokers.length // each of them may be the one that does not answer
     const suggestion = 'Is the broker running? Check --broker or KAFKA_BROKER'
     const late = () => new UnavailableError(`${doing}: ${brokers} did not answer within ${limit / 1000} s`, {suggestion})
     return within(limit, step, clock, late)

@@ -1,14 +1,14 @@
 import {enableCompileCache} from 'node:module'
 import {fileURLToPath} from 'node:url'
 import {IoError, UcsError} from '../errors.ts'
-import {boundYoungGeneration} from '../runtime/young-generation.ts'
+import {boundHeap} from '../runtime/heap.ts'
 import {heldSecrets, redactor} from '../format/redact.ts'
 import {errorText, exitCodeOf} from './report.ts'
 
 /** Where the program begins. Never resolves: the process ends with the command's exit code. */
 export async function run({ignoreManifest = false} = {}): Promise<void> {
   enableCompileCache()
-  boundYoungGeneration()
+  boundHeap()
   process.on('uncaughtException', (error) => {
     process.stderr.write(`${redactor(heldSecrets(process.env))(errorText(error))}\n`)
     process.exit(exitCodeOf(error))

@@ -116,10 +116,26 @@ describe('letters that are replayed', () => {
   })
 
   it('make only the row that they are about', async () => {
-    const opened = await open(fileOf(letter(1), letter(2, {index: 1}), letter(3, {index: 5})))
+    const opened = await open(fileOf(letter(1), letter(2, {index: 1})))
     const transform = opened.only(() => ({rows: ['a', 'b', 'c']}))
     const messages = await messagesOf(opened)
-    expect(messages.map(({value, position}) => transform(value, position))).toEqual([{rows: ['a', 'b', 'c']}, {rows: ['b']}, {rows: []}])
+    expect(messages.map(({value, position}) => transform(value, position))).toEqual([{rows: ['a', 'b', 'c']}, {rows: ['b']}])
+  })
+
+  it.each([
+    ['fewer rows', {rows: ['a', 'b']}, 2],
+    ['no rows', {rows: []}, 0],
+    ['nothing', {filtered: 'no rows'}, 0],
+  ])('are rejected again where their message makes %s now', async (_, outcome, count) => {
+    const opened = await open(fileOf(letter(1, {index: 2})))
+    const transform = opened.only(() => outcome)
+    const [message] = await messagesOf(opened)
+    expect(() => transform(message!.value, message!.position)).toThrow(
+      expect.objectContaining({
+        reason: 'no such row',
+        message: `row 2 was rejected, and the message has ${count} rows now: replay it with the flags of that run`,
+      }),
+    )
   })
 })
 

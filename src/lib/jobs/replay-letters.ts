@@ -1,7 +1,7 @@
-import type {DeadLetter, Letter, Message, RawMessage, Source, Transform} from '../core/types.ts'
+import type {DeadLetter, Letter, Message, Outcome, RawMessage, Source, Transform} from '../core/types.ts'
 import type {Lock} from '../runtime/lock.ts'
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
-import {LockedError} from '../errors.ts'
+import {DataError, LockedError} from '../errors.ts'
 import {toDeadLetterRecord, toRawMessage} from '../sinks/dead-letter-record.ts'
 import {createChunks, MESSAGE_OVERHEAD_BYTES} from '../sources/chunks.ts'
 import {identityOf, letterLines} from './letter-file.ts'
@@ -79,7 +79,7 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
     only: (transform) => (message, position) => {
       const {index} = message as LetterMessage
       const outcome = transform(message, position)
-      return index === null || 'filtered' in outcome ? outcome : {rows: outcome.rows.slice(index, index + 1)}
+      return index === null ? outcome : {rows: [rowOf(outcome, index)]}
     },
   }
 
@@ -121,6 +121,17 @@ export async function openReplay(options: ReplayOptions): Promise<Replay> {
       yield text
     }
   }
+}
+
+/** A letter is done when its row is stored: that other flags make no such row tells nothing of it. */
+function rowOf<O>(outcome: Outcome<O>, index: number): O | DataError {
+  const rows = 'filtered' in outcome ? [] : outcome.rows
+  const row = rows[index]
+  if (row !== undefined) return row
+  throw new DataError(
+    'no such row',
+    `row ${index} was rejected, and the message has ${rows.length} rows now: replay it with the flags of that run`,
+  )
 }
 
 function messageOf(record: DeadLetterRecord, identity: string): Message<LetterMessage> {

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {type Bounded, withRetry} from '../../src/lib/core/retry.ts'
-import {AuthError, InterruptedError, NotFoundError, UnavailableError, UsageError} from '../../src/lib/errors.ts'
+import {AuthError, InterruptedError, NotFoundError, PartialWriteError, UnavailableError, UsageError} from '../../src/lib/errors.ts'
 import {rememberingLogger} from '../fakes/logger.ts'
 import {virtualClock} from '../fakes/virtual-clock.ts'
 
@@ -13,7 +13,7 @@ function setUp({random = 1, own = {}}: {random?: number; own?: object} = {}) {
   const runtime = {clock, log, random: () => random}
   const run = (work: (bounded: Bounded) => Promise<unknown>, more: object = {}) =>
     withRetry({work, policy: {...policy, ...own}, signal: aborting.signal, ...more}, runtime)
-  return {clock, events, run, abort: () => aborting.abort()}
+  return {clock, events, run, abort: (reason?: Error) => aborting.abort(reason)}
 }
 
 /** Fails so often, then succeeds. */
@@ -53,6 +53,43 @@ describe('withRetry', () => {
     const {work} = failing(Infinity, () => new UnavailableError('503', {retryAfterMilliseconds: 9000}))
     await expect(run(work)).rejects.toThrow('503')
     expect(clock.now()).toBe(54_000)
+  })
+
+  it.each([
+    ['success', async () => 'done'],
+    ['judgement', () => Promise.reject(new PartialWriteError('not these'))],
+  ])('counts its patience from the first failure after the last %s of the server', async (_, answer) => {
+    const {run, clock} = setUp()
+    const slow = async (request: () => Promise<string>) => {
+      await clock.sleep(50_000, new AbortController().signal)
+      return request()
+    }
+    let attempts = 0
+    const refusal = async () => {
+      if (attempts++ === 0) throw new UnavailableError('503')
+      return 'done'
+    }
+    const work = async (bounded: Bounded) => {
+      for (let part = 0; part < 3; part++) await bounded('the server', () => slow(answer)).catch(() => {})
+      return bounded('the server', refusal)
+    }
+    expect(await run(work)).toBe('done')
+    expect(attempts).toBe(2)
+  })
+
+  it('gives up on a server that answers no more, however long it did before', async () => {
+    const {run, clock} = setUp()
+    let requests = 0
+    const request = async () => {
+      await clock.sleep(50_000, new AbortController().signal)
+      if (requests++ > 0) throw new UnavailableError('503')
+    }
+    const work = async (bounded: Bounded) => {
+      if (requests === 0) await bounded('the server', request)
+      await bounded('the server', request)
+    }
+    await expect(run(work)).rejects.toThrow('did not answer within 9.8 s')
+    expect(clock.now()).toBe(110_000)
   })
 
   it('makes its last attempt when its patience ends', async () => {
@@ -131,6 +168,18 @@ describe('withRetry', () => {
     expect(seen).toEqual(['UNAVAILABLE', 'UNAVAILABLE', 'recovered'])
   })
 
+  it('tells its observer that it works again with the first answer, although there is more to do', async () => {
+    const seen: string[] = []
+    const observer = {retrying: () => seen.push('retrying'), recovered: () => seen.push('recovered')}
+    const {work} = failing(1, () => new UnavailableError('503'))
+    const request = async (bounded: Bounded) => {
+      await bounded('the server', work)
+      seen.push('one part is done')
+    }
+    await setUp().run(request, {observer})
+    expect(seen).toEqual(['retrying', 'recovered', 'one part is done'])
+  })
+
   it('logs what failed and what to do', async () => {
     const {run, events} = setUp()
     await run(failing(1, () => new UnavailableError('refused', {suggestion: 'start it'})).work)
@@ -171,11 +220,30 @@ describe('withRetry', () => {
     expect(clock.now()).toBe(65_000)
   })
 
-  it.each([0, Infinity])('leaves it to the request how long to wait where the patience is %i', async (forMilliseconds) => {
-    const {run, clock} = setUp({own: {forMilliseconds}})
-    const ask = (bounded: Bounded) => bounded('the server', () => clock.sleep(1e6, new AbortController().signal))
+  it('waits 30 s for the answer to its one attempt where there is no patience', async () => {
+    const {run, clock} = setUp({own: {forMilliseconds: 0}})
+    const ask = (bounded: Bounded) => bounded('the server', () => new Promise<never>(() => {}))
+    await expect(run(ask)).rejects.toThrow('the server did not answer within 30 s')
+    expect(clock.now()).toBe(30_000)
+  })
+
+  it('leaves it to the request how long to wait where the patience has no end, and tells every minute that it waits', async () => {
+    const {run, clock, events} = setUp({own: {forMilliseconds: Infinity}})
+    const ask = (bounded: Bounded) => bounded('the server', () => clock.sleep(140_000, new AbortController().signal))
     await run(ask)
-    expect(clock.now()).toBe(1e6)
+    expect(clock.now()).toBe(140_000)
+    expect(events.map(([, event, {message}]) => [event, message])).toEqual(
+      [10, 70, 130].map((seconds) => ['waiting', `the server has not answered for ${seconds} s`]),
+    )
+  })
+
+  it('tells of no waiting once it is aborted', async () => {
+    const {run, clock, events, abort} = setUp({own: {forMilliseconds: Infinity}})
+    void run((bounded) => bounded('the server', () => new Promise<never>(() => {})))
+    await clock.sleep(30_000, new AbortController().signal)
+    abort()
+    await clock.sleep(300_000, new AbortController().signal)
+    expect(events).toHaveLength(1)
   })
 
   it('leaves no timer behind', async () => {

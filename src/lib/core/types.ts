@@ -149,7 +149,7 @@ export interface BatchLimits {
 
 /** Keep the cap under half the rebalance timeout: a revoked batch is let go at its next attempt. */
 export interface RetryPolicy {
-  /** How long to be patient with a server: from the beginning of the first attempt that fails, or of a request that is not answered. Zero: one attempt. */
+  /** How long to be patient with a server: from the beginning of the first request that fails or is not answered; one that is answered ends it. Zero: one attempt. */
   readonly forMilliseconds: number
   readonly baseMilliseconds: number
   readonly capMilliseconds: number
@@ -179,7 +179,7 @@ export interface Observer {
   settled?(batch: {readonly messages: number; readonly milliseconds: number}): void
   /** A write failed and will be tried again. */
   retrying?(error: UcsError): void
-  /** A write went through after `retrying`. */
+  /** A write went through, or was judged, after `retrying`. */
   recovered?(): void
 }
 

@@ -4,7 +4,7 @@ import {type UcsError, UnavailableError} from '../errors.ts'
 import type {Assignment, Gap} from './kafka-partitions.ts'
 import {HEARTBEAT_INTERVAL_MILLISECONDS, LONGEST_JOIN_MILLISECONDS} from '../clients/kafka/consumer.ts'
 import {orAborted} from '../core/or-aborted.ts'
-import {withRetry} from '../core/retry.ts'
+import {ONE_ATTEMPT_MILLISECONDS, withRetry} from '../core/retry.ts'
 import {createChunks, MESSAGE_OVERHEAD_BYTES} from './chunks.ts'
 import {createPartitions} from './kafka-partitions.ts'
 
@@ -38,8 +38,6 @@ const LEAVING_MILLISECONDS = 10_000
 const HURRIED_LEAVING_MILLISECONDS = 1000
 /** How often it is looked whether the broker has answered anything. */
 const LISTENING_MILLISECONDS = 1000
-/** Without any patience for another attempt, this long is still one attempt. */
-const LONGEST_SILENCE_MILLISECONDS = 30_000
 /** A member hears of its broker several times a second. */
 const SILENCE_TOLD_AFTER_MILLISECONDS = 10_000
 /** While a join takes longer than that, it is told how long. */
@@ -198,7 +196,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
       const seconds = silence / 1000
       if (silence === SILENCE_TOLD_AFTER_MILLISECONDS && !isJoining && downSince === undefined)
         log.warn('kafka.silent', {message: `the broker of topic "${topic}" has not answered for ${seconds} s`})
-      const own = retry.forMilliseconds || LONGEST_SILENCE_MILLISECONDS
+      const own = retry.forMilliseconds || ONE_ATTEMPT_MILLISECONDS
       const patience = isJoining ? Math.max(own, LONGEST_JOIN_MILLISECONDS) : own
       if (silence >= patience) loseBroker(lastFault ?? silent(seconds))
     }

@@ -7,7 +7,7 @@ import type {StreamOptions, StreamPlan} from '../../src/lib/cli/stream.ts'
 import type {Message} from '../../src/lib/core/types.ts'
 import type {Sleep} from '../fakes/pipeline.ts'
 import {batchLimits, retryPolicy, runStream, streamOptions} from '../../src/lib/cli/stream.ts'
-import {AuthError, DataError, IoError, NotFoundError, UnavailableError, UcsError} from '../../src/lib/errors.ts'
+import {AuthError, DataError, IoError, NotFoundError, PartialError, UnavailableError, UcsError} from '../../src/lib/errors.ts'
 import {rememberingLogger} from '../fakes/logger.ts'
 import {numbers} from '../fakes/pipeline.ts'
 import {virtualClock} from '../fakes/virtual-clock.ts'
@@ -208,7 +208,21 @@ describe('the drain deadline', () => {
       },
     })
     expect(exitCode).toBe(69)
-    expect(message).toContain('not drained within 20 s of SIGTERM')
+    expect(message).toBe('not drained within 20 s of SIGTERM: no answer; 4 records left unacknowledged, they will be read again')
+  })
+
+  it('names what the run waited for, and what to do about it', async () => {
+    const {error, message} = await run({
+      isEndless: true,
+      async send(rows, {interrupt}) {
+        if (rows.includes(0)) return
+        interrupt('SIGTERM')
+        throw new AuthError('http://influxdb:8086 refused the token', {suggestion: 'Check INFLUX_TOKEN'})
+      },
+    })
+    const left = '2 records left unacknowledged, they will be read again'
+    expect(message).toBe(`not drained within 20 s of SIGTERM: http://influxdb:8086 refused the token; ${left}`)
+    expect(error).toMatchObject({exitCode: 69, suggestion: 'Check INFLUX_TOKEN'})
   })
 })
 
@@ -334,16 +348,25 @@ describe('a plan that fails', () => {
 })
 
 describe('what is left of a run that was cut short', () => {
-  const sentNone = {plan: (parts: Plan) => ({...parts, leftover: () => 'sent 0 of 4'})}
+  const left = '2 records left unacknowledged, they will be read again'
+  const endings = [
+    new UnavailableError('an answer of 500', {permanent: true, retryAfterMilliseconds: 5000, suggestion: 'Start it'}),
+    new AuthError('token refused', {suggestion: 'Check INFLUX_TOKEN'}),
+    new NotFoundError('no bucket swat_db'),
+    new IoError('the disk is full'),
+    new PartialError('t/0/2 was rejected and --dead-letter is none'),
+  ]
 
-  it('is told when a server was unavailable', async () => {
-    expect((await run({check: () => Promise.reject(new UnavailableError('refused', {permanent: true})), ...sentNone})).message).toBe(
-      'refused; sent 0 of 4',
-    )
+  it.each(endings)('is told with whatever ended it, which is else as it was: $name', async (ending) => {
+    const {message} = ending
+    const {error} = await run({send: (rows) => (rows.includes(2) ? Promise.reject(ending) : Promise.resolve())})
+    expect(error).toBe(ending)
+    expect(error).toMatchObject({message: `${message}; ${left}`})
   })
 
-  it('is not told when no run was cut short', async () => {
-    expect((await run({check: () => Promise.reject(new AuthError('token refused')), ...sentNone})).message).toBe('token refused')
+  it('is not told of a run that has settled everything and was not cut short', async () => {
+    const {message} = await run({transform: odd, plan: (parts) => ({...parts, leftover: () => 'continue with --skip 4'})})
+    expect(message).toBe('2 of 4 records were rejected: they are in ./dead-letters/test.ndjson')
   })
 })
 

@@ -132,14 +132,45 @@ describe('withRetry', () => {
     await expect(setUp().run(failing(1, () => new AuthError('401')).work, {proven: () => true})).rejects.toThrow('401')
   })
 
-  it('ends an aborted wait with the failure that was waited out', async () => {
+  const deadline = new InterruptedError('not drained within 20 s of SIGTERM')
+
+  it.each([undefined, deadline])('ends an aborted wait with the failure that was waited out, aborted by %s', async (reason) => {
     const {run, abort} = setUp()
     const work = async () => {
-      setImmediate(abort)
+      setImmediate(() => abort(reason))
       throw new UnavailableError('503', {retryAfterMilliseconds: 10_000})
     }
 
-    await expect(run(work)).rejects.toBeInstanceOf(UnavailableError)
+    await expect(run(work)).rejects.toThrow('503')
+  })
+
+  it('ends an aborted attempt with the failure before it, or with its own', async () => {
+    for (const [own, expected] of [
+      [deadline, 'the first: 503'],
+      [new UnavailableError('the second: 429'), 'the second: 429'],
+    ] as const) {
+      const {run, abort} = setUp()
+      let attempts = 0
+      const work = async () => {
+        if (attempts++ === 0) throw new UnavailableError('the first: 503')
+        abort(deadline)
+        throw own
+      }
+      await expect(run(work)).rejects.toThrow(expected)
+    }
+  })
+
+  it('blames no failure that was over before the abort', async () => {
+    const {run, abort} = setUp()
+    let requests = 0
+    const work = async (bounded: Bounded) => {
+      await bounded('the server', async () => {
+        if (requests++ === 0) throw new UnavailableError('503')
+      })
+      abort(deadline)
+      throw deadline
+    }
+    await expect(run(work)).rejects.toBe(deadline)
   })
 
   it('turns an abort in the middle of the work into InterruptedError', async () => {

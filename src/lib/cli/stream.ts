@@ -8,7 +8,7 @@ import type {batchFlags, deliveryFlags, healthFlags} from './flags.ts'
 import {createLedger} from '../core/ledger.ts'
 import {runPipeline} from '../core/pipeline.ts'
 import {withRetry} from '../core/retry.ts'
-import {InterruptedError, PartialError, UnavailableError} from '../errors.ts'
+import {InterruptedError, PartialError, UcsError, UnavailableError} from '../errors.ts'
 import {systemClock} from '../runtime/clock.ts'
 import {isDrainTimeout, listenForSignals} from '../runtime/shutdown.ts'
 import {createVitals} from '../runtime/vitals.ts'
@@ -107,15 +107,16 @@ export async function runStream<F extends FlagSet, I, O>(
     await runWatched(parts)
     const signalName = shutdown.signalName()
     if (signalName && !options.isEndless) throw new InterruptedError(`stopped by ${signalName}: what was read is written`)
-    if (ledger.rejected === 0) return
-    const where = `they are in ${parts.deadLettersAt()}`
-    if (!options.isEndless) throw new PartialError(`${ledger.rejected} of ${ledger.read} records were rejected: ${where}`)
-    report.notes.push(`${ledger.rejected} records were rejected: ${where}`)
   } catch (error) {
     throw endingOf(error, runtime, parts?.leftover(ledger.unacknowledged) ?? '')
   } finally {
     shutdown.dispose()
   }
+
+  if (ledger.rejected === 0) return
+  const where = `they are in ${parts.deadLettersAt()}`
+  if (!options.isEndless) throw new PartialError(`${ledger.rejected} of ${ledger.read} records were rejected: ${where}`)
+  report.notes.push(`${ledger.rejected} records were rejected: ${where}`)
 
   async function runWatched({lag, counts = [], isConnected = () => true, ...parts}: StreamPlan<I, O>): Promise<void> {
     let isChecked = false
@@ -169,21 +170,19 @@ async function serveHealth<F extends FlagSet>(
   return server
 }
 
-/** Says what is left, and why an aborted run was aborted. */
+/** Says what is left, why an aborted run was aborted, and what it was waiting for. */
 function endingOf(error: unknown, {abort}: Runtime, leftover: string): unknown {
   const left = leftover && `; ${leftover}`
-  if (abort.aborted) {
-    const {message} = abort.reason as InterruptedError
-    return isDrainTimeout(message)
-      ? new UnavailableError(message + left, {cause: error})
-      : new InterruptedError(message + left, {cause: error})
+  if (!abort.aborted) {
+    if (error instanceof UcsError) error.message += left // and not another error: what its class knows would be lost
+    return error
   }
 
-  if (!left || !(error instanceof UnavailableError || error instanceof InterruptedError)) return error
-  const options = {cause: error, suggestion: error.suggestion}
-  return error instanceof UnavailableError
-    ? new UnavailableError(error.message + left, options)
-    : new InterruptedError(error.message + left, options)
+  const {message} = abort.reason as InterruptedError
+  const failure = error instanceof UcsError && !(error instanceof InterruptedError) ? error : undefined
+  const text = `${message}${failure ? `: ${failure.message}` : ''}${left}`
+  const options = {cause: error, suggestion: failure?.suggestion}
+  return isDrainTimeout(message) ? new UnavailableError(text, options) : new InterruptedError(text, options)
 }
 
 /** All of them, whatever becomes of one; then the first failure. */

@@ -63,8 +63,10 @@ export async function withRetry<T>(attempts: Attempts<T>, {clock, log, random}: 
     waitedOut = undefined
   }
 
+  /** What an abort ends tells of the abort only: why the work was not done by then is what failed before. */
   function failureAtAbort(cause: unknown): unknown {
-    return cause instanceof UcsError ? cause : (waitedOut ?? new InterruptedError('cut short', {cause}))
+    const isFailure = cause instanceof UcsError && cause !== signal.reason
+    return isFailure ? cause : (waitedOut ?? (cause instanceof UcsError ? cause : new InterruptedError('cut short', {cause})))
   }
 
   function patienceLeft(): number {

@@ -147,6 +147,23 @@ describe('order and durability', () => {
     ).toEqual(['0', '3', '6', '9'])
   })
 
+  it('keeps one batch of a partition in flight also when the partition was assigned anew in the meantime', async () => {
+    const {events, revoke, run} = fakePipeline({
+      async *read(_, sleep) {
+        yield numbers(0, 2, () => 't/0@1')
+        await sleep(100)
+        revoke('t/0@1') // while its batch is with the server
+        yield [...numbers(0, 2, () => 't/0@2'), ...numbers(2, 2, () => 't/1@2')]
+      },
+      sink: {onePartitionABatch: true},
+      maxInFlight: 5,
+      send: (_, {sleep}) => sleep(500),
+    })
+    await run()
+    const sent = events.filter((event) => /^s(en|tor)/.test(event))
+    expect(sent).toEqual(['sent 0,1', 'stored 0,1', 'sent 0,1', 'sent 2,3', 'stored 0,1', 'stored 2,3'])
+  })
+
   it('takes a message whose rows stand or fall together as one row of the sink', async () => {
     const stored: number[] = []
     const {ledger, runtime, source, deadLetter} = fakePipeline({chunks: [numbers(0, 3)]})

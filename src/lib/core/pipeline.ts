@@ -69,10 +69,13 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     pipeline.observer?.launched?.()
   }
 
-  /** The last value of a key has to be written last, and where it is promised a partition has one insert in flight. */
+  /** The last value of a key has to be written last, and where it is promised a partition has one insert in flight, whichever assignment it came by. */
   function mustPrecede(flight: Flight, batch: Batch<I, O>): boolean {
-    const [one, other] = [flight.batch.messages[0]?.position.partition, batch.messages[0]?.position.partition]
-    return !flight.batch.keys.isDisjointFrom(batch.keys) || (sink.onePartitionABatch === true && one === other)
+    return !flight.batch.keys.isDisjointFrom(batch.keys) || (sink.onePartitionABatch === true && placeOf(flight.batch) === placeOf(batch))
+  }
+
+  function placeOf({messages: [first]}: Pick<Batch<unknown, unknown>, 'messages'>): string | undefined {
+    return first && source.describe({...first.position, offset: 0n})
   }
 
   /** Resolves when each message is stored, filtered or in the dead letters, all of it durable, or was taken away. */

@@ -38,7 +38,7 @@ export interface Source<T> {
   revoked?(partition: string): AbortSignal
   /** Messages of a revoked partition that will never be acknowledged here: stop waiting for them. In read order, like `ack`. */
   release?(unsent: readonly Message<unknown>[]): void
-  /** "topic/0/17", the same in every epoch: for logs, dead letters and tokens; never built per record. */
+  /** "topic/0/17", the same in every epoch: for logs, dead letters and tokens, and to know a partition again; never built per record. */
   describe(position: Position): string
   close(): Promise<void>
 }

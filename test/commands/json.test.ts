@@ -77,7 +77,7 @@ describe('JSON', () => {
       ledger: expect.objectContaining({read: 1, rejected: 1, rejectedBy: {'ragged row': 1}}) as object,
       sent: 0,
       observations: {},
-      error: {code: 'PARTIAL', message: '1 of 1 records were rejected: they are in ./dead-letters/produce.ndjson'},
+      error: {code: 'PARTIAL', message: '1 of 1 records were rejected: they are in the log only, as a dry run puts nothing aside'},
     })
   })
 

@@ -1,4 +1,4 @@
-import {readFileSync, symlinkSync, writeFileSync} from 'node:fs'
+import {readdirSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {type CliOptions, startUcs, temporaryFolder, ucs} from './cli.ts'
@@ -17,8 +17,12 @@ const ndjson = (records: readonly (object | string)[]) =>
 
 const linesOf = (text: string) => text.split('\n').filter((line) => line !== '')
 
-const lettersIn = (cwd: string, path = 'dead-letters/kafka-to-influx.ndjson') =>
-  linesOf(readFileSync(join(cwd, path), 'utf8')).map((line) => JSON.parse(line) as Record<string, unknown>)
+/** The records that a dry run rejected, as its log tells of them. */
+const rejectedIn = (stderr: string) =>
+  linesOf(stderr)
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter(({event}) => event === 'record.rejected')
 
 describe('kafka-to-influx --dry-run', () => {
   it('prints the point that the seed documents, needs no token, and exits 0', async () => {
@@ -173,8 +177,7 @@ describe('kafka-to-influx --dry-run', () => {
 })
 
 describe('kafka-to-influx, where a record cannot be a point,', () => {
-  it('counts it by its reason, keeps it as a dead letter, goes on, and exits 3', async () => {
-    const cwd = temporaryFolder()
+  it('counts it by its reason, tells of it in the log, goes on, and exits 3', async () => {
     const refused: readonly (readonly [reason: string, record: object | string])[] = [
       ['malformed JSON', '{"Timestamp":'],
       ['malformed JSON', 'hello'],
@@ -188,58 +191,27 @@ describe('kafka-to-influx, where a record cannot be a point,', () => {
       ['duplicate key', {Timestamp: TIME, MV101: 1, ' MV101': 2}],
     ]
     const good = {Timestamp: TIME, MV101: 1, label: 0}
-    const {code, stdout, stderr} = await preview([...refused.map(([, record]) => record), good], [], {cwd})
+    const {code, stdout, stderr} = await preview([...refused.map(([, record]) => record), good], ['--log-format', 'json'])
     expect(code).toBe(3)
     expect(stdout).toBe(`swat_sensor_data,status=Normal MV101=1 ${NANOSECONDS}\n`)
     expect(stderr).toContain(
       'read 11 written 0 printed 1 rejected 10 (bad timestamp 4, malformed JSON 2, not an object 2, no fields 1, duplicate key 1)',
     )
-    expect(stderr).toContain('error: 10 of 11 records were rejected: they are in ./dead-letters/kafka-to-influx.ndjson')
-    const letters = lettersIn(cwd).map(({reason, value}) => [(reason as {code: string}).code, value])
-    expect(letters).toEqual(refused.map(([reason, record]) => [reason, ndjson([record]).trimEnd()]))
+    expect(stderr).toContain('10 of 11 records were rejected: they are in the log only, as a dry run puts nothing aside')
+    expect(rejectedIn(stderr).map(({level, reason, place}) => [level, reason, place])).toEqual(
+      refused.map(([reason], offset) => ['warn', reason, `stdin/0/${offset}`]),
+    )
   })
 
-  it('writes a dead letter with all that there is to know of the record', async () => {
-    const cwd = temporaryFolder()
-    const path = join(cwd, 'letters', 'bad.ndjson')
-    await preview(['{}', 'hello'], ['--dead-letter', path], {cwd})
-    const [, letter] = lettersIn(cwd, 'letters/bad.ndjson')
-    expect(letter).toEqual({
-      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string,
-      command: 'kafka-to-influx',
-      topic: 'stdin',
-      partition: 0,
-      offset: '1',
-      index: null,
-      reason: {code: 'malformed JSON', message: expect.stringContaining('hello') as string},
-      key: null,
-      headers: {},
-      value: 'hello',
-    })
-  })
-
-  it('keeps bytes that are not UTF-8 as base64', async () => {
-    const cwd = temporaryFolder()
-    const bytes = Buffer.from([0xff, 0xfe, 0x7b])
-    await ucs(['kafka-to-influx', '--input', '-', '--dry-run'], {cwd, input: bytes})
-    const [letter] = lettersIn(cwd)
-    expect(letter).toMatchObject({reason: {code: 'malformed JSON'}, valueBase64: bytes.toString('base64')})
-    expect(letter).not.toHaveProperty('value')
-  })
-
-  it('appends to the dead letters of an earlier run', async () => {
-    const cwd = temporaryFolder()
-    await preview(['one'], [], {cwd})
-    await preview(['two'], [], {cwd})
-    expect(lettersIn(cwd).map(({value}) => value)).toEqual(['one', 'two'])
-  })
-
-  it('keeps the letters of a dry run on this machine, also where a topic is named', async () => {
-    const cwd = temporaryFolder()
-    const {code} = await preview(['hello'], ['--dead-letter', 'kafka:rejects', '--broker', '127.0.0.1:1'], {cwd})
-    expect(code).toBe(3)
-    expect(lettersIn(cwd)).toMatchObject([{value: 'hello'}])
-  })
+  it.each(['letters.ndjson', 'letters/deep.ndjson', 'kafka:rejects'])(
+    'puts nothing aside in a dry run, with --dead-letter %s',
+    async (where) => {
+      const cwd = temporaryFolder()
+      const {code} = await preview(['hello'], ['--dead-letter', where, '--broker', '127.0.0.1:1'], {cwd})
+      expect(code).toBe(3)
+      expect(readdirSync(cwd)).toEqual([])
+    },
+  )
 
   it('counts a message without rows as filtered, and that is no failure', async () => {
     const {code, stderr} = await preview([[], [null]])
@@ -259,23 +231,6 @@ describe('kafka-to-influx, where a record cannot be a point,', () => {
     const {code, stdout, stderr} = await preview([{Timestamp: TIME, MV101: 1, label: 0}, 'hello'], ['--dead-letter', 'none'])
     expect({code, stdout}).toEqual({code: 3, stdout: expect.stringContaining('MV101=1') as string})
     expect(stderr).toMatch(/error: stdin\/0\/1 was rejected \(malformed JSON: .*\) and --dead-letter is none/)
-  })
-
-  it('exits 74 when the disk that takes the dead letters is full', async () => {
-    const cwd = temporaryFolder()
-    symlinkSync('/dev/full', join(cwd, 'full.ndjson'))
-    const {code, stderr} = await preview(['hello'], ['--dead-letter', 'full.ndjson'], {cwd})
-    expect(code).toBe(74)
-    expect(stderr).toContain('writing dead letters to full.ndjson failed: ENOSPC')
-    expect(stderr).toContain('try: Make room or name another file with --dead-letter')
-  })
-
-  it('exits 74 when there can be no such file', async () => {
-    const cwd = temporaryFolder()
-    writeFileSync(join(cwd, 'file'), '')
-    const {code, stderr} = await preview(['hello'], ['--dead-letter', 'file/letters.ndjson'], {cwd})
-    expect(code).toBe(74)
-    expect(stderr).toContain('file/letters.ndjson')
   })
 })
 

@@ -33,10 +33,11 @@ describe('the log', () => {
     const {stderr} = await produce(['--log-format', 'json'], {rows: [ROW, 'x']})
     expect(eventsIn(stderr)).toMatchObject([
       {level: 'warn', event: 'kafka.unavailable'},
+      {level: 'warn', event: 'record.rejected', reason: 'ragged row'},
       {level: 'info', event: 'summary', message: expect.stringContaining('rejected 1 (ragged row 1)') as string},
       {level: 'error', event: 'error', code: 'PARTIAL', message: expect.stringContaining('1 of 2 records were rejected') as string},
     ])
-    expect(stderr.trim().split('\n')).toHaveLength(3)
+    expect(stderr.trim().split('\n')).toHaveLength(4)
   })
 
   it('is for people where that was chosen, and a warning begins with warn', async () => {
@@ -100,7 +101,7 @@ describe('--quiet', () => {
 
 describe('--log-file', () => {
   it('gets the log and the last words, whatever standard error gets, and is for its owner alone', async () => {
-    const events = [{event: 'kafka.unavailable'}, {event: 'summary'}, {event: 'error', code: 'PARTIAL'}]
+    const events = [{event: 'kafka.unavailable'}, {event: 'record.rejected'}, {event: 'summary'}, {event: 'error', code: 'PARTIAL'}]
     const {cwd, stderr, logged} = await produce(['--log-file', 'ucs.log'], {rows: ['x']})
     expect(logged()).toMatchObject(events)
     expect(stderr).toMatch(/^error: /m)

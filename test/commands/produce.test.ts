@@ -1,4 +1,4 @@
-import {readFileSync, writeFileSync} from 'node:fs'
+import {readdirSync, readFileSync, symlinkSync, writeFileSync} from 'node:fs'
 import {createServer} from 'node:net'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
@@ -10,6 +10,8 @@ const B = '1c:bf:ce:15:ec:4d'
 const row = (ts: string, device = A, temp = '19.7') => `"${ts}","${device}","0.0031","76.0","false","0.0052","false","0.0136","${temp}"`
 /** Nobody listens there. */
 const NO_BROKER = ['--broker', '127.0.0.1:1']
+/** No dry run: what is printed counts as written. */
+const TO_STDOUT = ['produce', '--file', 'sensors.csv', '--rows', 'all', '--pause', '0', '--output', '-']
 
 function folderWith(lines: readonly string[], name = 'sensors.csv'): string {
   const cwd = temporaryFolder()
@@ -108,15 +110,31 @@ describe('produce --dry-run', () => {
 
   it('puts a ragged row into the dead letters, sends the others, and exits 3', async () => {
     const cwd = folderWith([HEADER, row('1'), `"2","${A}","0.1"`, row('3'), row('four')])
-    const {code, stdout, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--rows', 'all', '--dry-run', '--pause', '0'], {cwd})
+    const {code, stdout, stderr} = await ucs(TO_STDOUT, {cwd})
     expect(code).toBe(3)
     expect(eventsOf(stdout).map(({ts}) => ts)).toEqual([1, 3])
     expect(stderr).toContain('rejected 2 (ragged row 1, bad timestamp 1)')
+    expect(stderr).toContain('error: 2 of 4 records were rejected: they are in ./dead-letters/produce.ndjson')
     const letters = readFileSync(join(cwd, 'dead-letters/produce.ndjson'), 'utf8').trim().split('\n')
     expect(letters.map((line) => JSON.parse(line) as unknown)).toMatchObject([
       {command: 'produce', topic: 'sensors.csv', reason: {code: 'ragged row'}, value: `"2","${A}","0.1"`, index: null, key: null},
       {reason: {code: 'bad timestamp'}},
     ])
+  })
+
+  it('appends to the dead letters of an earlier run, where they were sent', async () => {
+    const cwd = folderWith([HEADER, row('one')])
+    for (const run of ['first', 'second']) expect((await ucs([...TO_STDOUT, '--dead-letter', 'a/b.ndjson'], {cwd})).code, run).toBe(3)
+    expect(readFileSync(join(cwd, 'a/b.ndjson'), 'utf8').trim().split('\n')).toHaveLength(2)
+  })
+
+  it('exits 74 when the disk that takes the dead letters is full', async () => {
+    const cwd = folderWith([HEADER, row('one')])
+    symlinkSync('/dev/full', join(cwd, 'full.ndjson'))
+    const {code, stderr} = await ucs([...TO_STDOUT, '--dead-letter', 'full.ndjson'], {cwd})
+    expect(code).toBe(74)
+    expect(stderr).toContain('writing dead letters to full.ndjson failed: ENOSPC')
+    expect(stderr).toContain('try: Make room or name another file with --dead-letter')
   })
 
   it('ends at the first rejected row with --dead-letter none, and exits 3', async () => {
@@ -220,11 +238,13 @@ describe('produce without a broker', () => {
     expect(stderr).toContain(`error: stopped by SIGTERM: what was read is written; sent ${sent}\n`)
   })
 
-  it('keeps the dead letters on this machine, also where a topic is named', async () => {
+  it('puts no rejected row aside, also where a topic is named', async () => {
     const cwd = folderWith([HEADER, row('1'), row('two')])
     const {code, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--dead-letter', 'kafka:rejects', ...NO_BROKER], {cwd})
     expect(code).toBe(3)
-    expect(stderr).toContain('they are in ./dead-letters/produce.ndjson')
+    expect(stderr).toContain('record.rejected')
+    expect(stderr).toContain('they are in the log only')
+    expect(readdirSync(cwd)).toEqual(['sensors.csv'])
   })
 
   it('ends quietly when the reader of a dry run has enough', async () => {

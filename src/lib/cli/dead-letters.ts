@@ -4,8 +4,8 @@ import type {Values} from './flag.ts'
 import type {deliveryFlags, kafkaFlags} from './flags.ts'
 import {acquireLock} from '../runtime/lock.ts'
 import {createDeadLetterFile, refuseDeadLetters} from '../sinks/dead-letter-file.ts'
+import {createDeadLetterLog} from '../sinks/dead-letter-log.ts'
 import {kafkaSettings} from './connections.ts'
-import {deadLetterFile} from './flags.ts'
 
 export interface Letters {
   readonly deadLetter: DeadLetter
@@ -18,7 +18,7 @@ export interface LetterOptions {
   readonly source: Pick<Source<unknown>, 'describe'>
   /** A message of the source, as it came. */
   raw(value: unknown): RawMessage
-  /** A dry run writes to no server: its letters go to the usual file even where a topic is named. */
+  /** A dry run puts nothing aside, wherever its letters would go. */
   readonly isDryRun: boolean
 }
 
@@ -26,7 +26,7 @@ type LetterValues = Values<ReturnType<typeof deliveryFlags> & typeof kafkaFlags>
 
 const MAX_FILE_BYTES = 100_000_000
 
-/** A file by default, `kafka:TOPIC`, or `none`. */
+/** A file by default, `kafka:TOPIC`, or `none`; in a dry run the log. */
 export async function openDeadLetters(
   values: LetterValues,
   given: ReadonlyMap<string, Given>,
@@ -36,11 +36,11 @@ export async function openDeadLetters(
   const where = values['dead-letter']
   const options = {command, describe: source.describe, raw, now: () => clock.now()}
   if (where === 'none') return {deadLetter: refuseDeadLetters(source.describe), deadLettersAt: () => 'nowhere'}
-  const isTopic = where.startsWith('kafka:')
-  if (!isTopic || isDryRun) {
-    const path = isTopic ? deadLetterFile(command) : where
-    const file = createDeadLetterFile({...options, path, maxBytes: MAX_FILE_BYTES, acquireLock})
-    return {deadLetter: file, deadLettersAt: () => file.path() ?? path}
+  if (isDryRun)
+    return {deadLetter: createDeadLetterLog(source.describe, log), deadLettersAt: () => 'the log only, as a dry run puts nothing aside'}
+  if (!where.startsWith('kafka:')) {
+    const file = createDeadLetterFile({...options, path: where, maxBytes: MAX_FILE_BYTES, acquireLock})
+    return {deadLetter: file, deadLettersAt: () => file.path() ?? where}
   }
 
   const topic = where.slice('kafka:'.length)

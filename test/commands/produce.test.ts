@@ -137,6 +137,21 @@ describe('produce --dry-run', () => {
     expect(stderr).toContain('try: Make room or name another file with --dead-letter')
   })
 
+  it.each([
+    ['.', 2, '. is a folder and not a file'],
+    ['sensors.csv/letters.ndjson', 74, 'cannot write sensors.csv/letters.ndjson: ENOTDIR'],
+  ])('ends before anything is sent when no dead letter could be written to %s', async (where, exit, message) => {
+    const {code, stdout, stderr} = await ucs([...TO_STDOUT, '--dead-letter', where], {cwd: folderWith([HEADER, row('1')])})
+    expect({code, stdout}).toEqual({code: exit, stdout: ''})
+    expect(stderr).toContain(`error: ${message}`)
+    expect(stderr).toContain('with --dead-letter')
+  })
+
+  it('takes a device for the dead letters', async () => {
+    const {code} = await ucs([...TO_STDOUT, '--dead-letter', '/dev/null'], {cwd: folderWith([HEADER, row('one')])})
+    expect(code).toBe(3)
+  })
+
   it('ends at the first rejected row with --dead-letter none, and exits 3', async () => {
     const cwd = folderWith([HEADER, row('x'), row('2')])
     const {code, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--rows', 'all', '--dry-run', '--dead-letter', 'none'], {cwd})

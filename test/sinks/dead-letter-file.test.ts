@@ -1,5 +1,5 @@
 import {execFile} from 'node:child_process'
-import {existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync} from 'node:fs'
+import {existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync} from 'node:fs'
 import {type FileHandle, open} from 'node:fs/promises'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
@@ -154,6 +154,20 @@ describe('putting a letter', () => {
     const {file, path} = inFolder()
     mkdirSync(path)
     await expect(file.put([letter(1)])).rejects.toMatchObject({name: 'IoError', message: expect.stringContaining('EISDIR') as string})
+  })
+})
+
+describe('a device in place of a file', () => {
+  it('takes letters without a sync, a lock, or an end that is too far', async () => {
+    const {file, path, folder} = inFolder({maxBytes: 10})
+    symlinkSync('/dev/null', path) // in a folder where anything that is made beside it would be seen
+    const {sync} = await spyOnFiles()
+    await file.put([letter(1)])
+    await file.put([letter(2)])
+    expect(sync).not.toHaveBeenCalled()
+    expect(readdirSync(folder)).toEqual(['test.ndjson'])
+    expect(file.path()).toBe(path)
+    await file.close()
   })
 })
 

@@ -3,6 +3,7 @@ import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {deliveryFlags, kafkaFlags} from './flags.ts'
 import {acquireLock} from '../runtime/lock.ts'
+import {checkWritable} from '../runtime/writable-file.ts'
 import {createDeadLetterFile, refuseDeadLetters} from '../sinks/dead-letter-file.ts'
 import {createDeadLetterLog} from '../sinks/dead-letter-log.ts'
 import {kafkaSettings} from './connections.ts'
@@ -26,7 +27,7 @@ type LetterValues = Values<ReturnType<typeof deliveryFlags> & typeof kafkaFlags>
 
 const MAX_FILE_BYTES = 100_000_000
 
-/** A file by default, `kafka:TOPIC`, or `none`; in a dry run the log. */
+/** A file by default, `kafka:TOPIC`, or `none`; in a dry run the log. Rejects at once where the file could not be written. */
 export async function openDeadLetters(
   values: LetterValues,
   given: ReadonlyMap<string, Given>,
@@ -39,6 +40,7 @@ export async function openDeadLetters(
   if (isDryRun)
     return {deadLetter: createDeadLetterLog(source.describe, log), deadLettersAt: () => 'the log only, as a dry run puts nothing aside'}
   if (!where.startsWith('kafka:')) {
+    await checkWritable(where, '--dead-letter')
     const file = createDeadLetterFile({...options, path: where, maxBytes: MAX_FILE_BYTES, acquireLock})
     return {deadLetter: file, deadLettersAt: () => file.path() ?? where}
   }

@@ -1,5 +1,5 @@
 import type {FileHandle} from 'node:fs/promises'
-import {open, rename} from 'node:fs/promises'
+import {open, rename, stat} from 'node:fs/promises'
 import {basename, dirname, join} from 'node:path'
 import type {DeadLetter, Letter, Position, RawMessage} from '../core/types.ts'
 import type {Lock} from '../runtime/lock.ts'
@@ -34,7 +34,7 @@ export interface DeadLetterFile extends DeadLetter {
  * a second run at the same time writes to `<name>.<pid>.ndjson` beside it.
  */
 export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetterFile {
-  let held: {file: FileHandle; lock: Lock; path: string; bytes: number} | undefined
+  let held: (Opened & {readonly lock: Lock | undefined; readonly path: string}) | undefined
   let written: Promise<void> = Promise.resolve()
 
   return {
@@ -47,7 +47,7 @@ export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetter
     async close() {
       await written
       await held?.file.close()
-      await held?.lock.release()
+      await held?.lock?.release()
     },
   }
 
@@ -69,6 +69,7 @@ export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetter
 
   async function openFile() {
     makeFolder(dirname(options.path))
+    if (await isDevice(options.path)) return {...(await openAppending(options.path)), lock: undefined, path: options.path}
     const own = options.path.replace(/(\.ndjson)?$/, `.${process.pid}.ndjson`)
     for (const path of [options.path, own]) {
       try {
@@ -90,11 +91,26 @@ export function createDeadLetterFile(options: DeadLetterFileOptions): DeadLetter
   }
 }
 
-async function openAppending(path: string): Promise<{file: FileHandle; bytes: number}> {
+interface Opened {
+  readonly file: FileHandle
+  /** Without it there is nothing to sync and to set aside. */
+  readonly isFile: boolean
+  bytes: number
+}
+
+/** Or a pipe: what is no file needs no lock, and what is beside it is not ours. */
+async function isDevice(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  return found !== undefined && !found.isFile() && !found.isDirectory()
+}
+
+async function openAppending(path: string): Promise<Opened> {
   const file = await open(path, 'a+', 0o600)
-  const {size} = await file.stat()
-  if (size === 0) await syncFolder(dirname(path))
-  return {file, bytes: (await endsInHalfALine(file, size)) ? size + (await file.write('\n')).bytesWritten : size}
+  const found = await file.stat()
+  const isFile = found.isFile()
+  const bytes = isFile ? found.size : 0
+  if (isFile && bytes === 0) await syncFolder(dirname(path))
+  return {file, isFile, bytes: (await endsInHalfALine(file, bytes)) ? bytes + (await file.write('\n')).bytesWritten : bytes}
 }
 
 /** A power cut that spares a new file's content may take its name. */
@@ -111,9 +127,10 @@ async function endsInHalfALine(file: FileHandle, size: number): Promise<boolean>
 }
 
 /** A disk that is full takes a part: it is cut off again, so that no later letter is glued to half a line. */
-async function append(held: {file: FileHandle; bytes: number; path: string}, bytes: Buffer): Promise<void> {
+async function append(held: Opened, bytes: Buffer): Promise<void> {
   try {
     await held.file.appendFile(bytes)
+    if (!held.isFile) return
     await held.file.sync()
     held.bytes += bytes.length
   } catch (error) {

@@ -1,5 +1,6 @@
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {openClickHouseSink, rowFlags, tableStatement} from '../lib/cli/clickhouse-sink.ts'
+import {keepInputFromEngine} from '../lib/cli/connections.ts'
 import {
   batchFlags,
   clickhouseFlags,
@@ -13,7 +14,7 @@ import {
   topicFlag,
 } from '../lib/cli/flags.ts'
 import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
-import {runStream, streamOptions} from '../lib/cli/stream.ts'
+import {planWithSink, runStream, streamOptions} from '../lib/cli/stream.ts'
 import {timestampParser} from '../lib/format/timestamp.ts'
 import {toRow} from '../lib/transforms/to-row.ts'
 
@@ -56,8 +57,9 @@ Without a limit the command runs until it gets a signal, then writes what it has
     const command = this.commandName()
     await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
       const transform = toRow({onMissing: values['on-missing'], parseTimestamp: timestampParser('auto', undefined)})
-      const sink = await openClickHouseSink(values, given, runtime, report)
-      return {...(await openMessages(values, given, {command, transform, runtime, retry})), sink}
+      if (!values['dry-run']) await keepInputFromEngine(values.input, given)
+      const messages = await openMessages(values, given, {command, transform, runtime, retry})
+      return planWithSink(messages, () => openClickHouseSink(values, given, runtime, report))
     })
     this.finish()
   }

@@ -16,7 +16,7 @@ import {
 import {groupFlag, isEndlessInput, openMessages} from '../lib/cli/messages.ts'
 import {openInfluxSink} from '../lib/cli/influx-sink.ts'
 import {pointFlags, pointTransform} from '../lib/cli/points.ts'
-import {runStream, streamOptions} from '../lib/cli/stream.ts'
+import {planWithSink, runStream, streamOptions} from '../lib/cli/stream.ts'
 
 export default class KafkaToInflux extends BaseCommand {
   static override summary = 'Write messages of a Kafka topic to InfluxDB.'
@@ -62,8 +62,8 @@ Without a limit the command runs until it gets a signal, then writes what it has
     await runStream(session, streamOptions(command, values, isEndlessInput(values)), async (runtime, retry) => {
       const {transform, observations} = pointTransform(values, runtime)
       report.own['observations'] = () => observations.counts
-      const sink = await openInfluxSink(values, given, runtime)
-      return {...(await openMessages(values, given, {command, transform, runtime, retry})), sink}
+      const messages = await openMessages(values, given, {command, transform, runtime, retry})
+      return planWithSink(messages, () => openInfluxSink(values, given, runtime))
     })
     this.finish()
   }

@@ -1,4 +1,4 @@
-import {readFileSync, writeFileSync} from 'node:fs'
+import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {temporaryFolder, ucs} from './cli.ts'
@@ -128,6 +128,7 @@ describe('dead-letters replay', () => {
     const cwd = folderWith([letter(1, {command: 'kafka-to-clickhouse', topic, value: null})])
     const {code, stderr} = await replay(cwd, 'letters.ndjson', '--delivery', 'exactly-once', '--dry-run')
     expect(code).toBe(exit)
+    expect(readdirSync(cwd)).toEqual(['letters.ndjson'])
     if (exit === 2) expect(stderr).toContain('not lines of an input, as stdin/0/1 in letters.ndjson')
   })
 })

@@ -90,17 +90,19 @@ export async function shouldCompress({compression, 'influx-url': url}: Values<ty
   return compression === 'gzip' || (compression === 'auto' && !isLoopback(url))
 }
 
-export async function clickHouseClient(
-  values: Values<typeof clickhouseFlags> & {readonly input: string},
-  given: Origins,
-): Promise<ClickHouse> {
-  const server = strongestOf(given, ['clickhouse-url', 'clickhouse-host', 'embedded'])
+const clickHouseServer = (given: Origins) => strongestOf(given, ['clickhouse-url', 'clickhouse-host', 'embedded'])
+
+/** To be called before standard input is used, and before the client is opened. */
+export async function keepInputFromEngine(input: string, given: Origins): Promise<void> {
+  if (clickHouseServer(given) !== 'embedded') return
+  const {setStandardInputAside} = await import('../runtime/standard-input.ts')
+  setStandardInputAside({isNeeded: input === '-'})
+}
+
+export async function clickHouseClient(values: Values<typeof clickhouseFlags>, given: Origins): Promise<ClickHouse> {
+  const server = clickHouseServer(given)
   if (server === 'embedded') {
-    const [{openEmbeddedClickHouse}, {setStandardInputAside}] = await Promise.all([
-      import('../clients/clickhouse-embedded.ts'),
-      import('../runtime/standard-input.ts'),
-    ])
-    setStandardInputAside({isNeeded: values.input === '-'})
+    const {openEmbeddedClickHouse} = await import('../clients/clickhouse-embedded.ts')
     return openEmbeddedClickHouse(values.embedded!)
   }
 

@@ -83,6 +83,19 @@ export const batchLimits = (values: Values<ReturnType<typeof batchFlags>>): Batc
   milliseconds: values['flush-interval'],
 })
 
+/** The sink is opened last: it may make a folder and start an engine, for which everything else has to be in order. */
+export async function planWithSink<I, O>(
+  rest: Omit<StreamPlan<I, O>, 'sink'>,
+  openSink: () => Promise<Sink<O>>,
+): Promise<StreamPlan<I, O>> {
+  try {
+    return {...rest, sink: await openSink()}
+  } catch (error) {
+    await Promise.allSettled([rest.source.close(), rest.deadLetter.close()])
+    throw error
+  }
+}
+
 /**
  * One run of a pipeline as a command: signals, check, progress, health, ledger, closing. Rejects with the error that names
  * the exit code; resolves when all that was read is settled and nothing was rejected, or when an endless run was drained.

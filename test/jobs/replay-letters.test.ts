@@ -215,6 +215,12 @@ describe('the file of letters', () => {
     )
   })
 
+  it('is read in the time that its lines take, also where one has many pieces', {timeout: 20_000}, async () => {
+    const path = fileOf(letter(1, {value: 'x'.repeat(80_000_000)})) // a minute and more, if each of its pieces were joined to those before it
+    const [message] = await messagesOf(await open(path))
+    expect(message!.value.value).toHaveLength(80_000_000)
+  })
+
   it('keeps more than is written at once', async () => {
     const lines = [1, 2, 3, 4, 5].map((offset) => letter(offset, {value: String(offset).repeat(600_000)}))
     const path = fileOf(...lines)

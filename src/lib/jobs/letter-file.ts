@@ -3,6 +3,7 @@ import {createReadStream} from 'node:fs'
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
 import {IoError} from '../errors.ts'
 import {parseDeadLetterRecord} from '../sinks/dead-letter-record.ts'
+import {byteLines} from '../sources/byte-lines.ts'
 
 /** One line of a dead letter file. */
 export interface LetterLine {
@@ -13,30 +14,14 @@ export interface LetterLine {
 
 /** The lines in the order in which they were written, without blank ones. */
 export async function* letterLines(path: string): AsyncGenerator<LetterLine> {
-  for await (const text of linesOf(path)) {
-    if (text.trim() !== '') yield {text, record: parseDeadLetterRecord(text)}
-  }
-}
-
-/** Ended by a line feed and nothing else: what Node has for it also ends them at U+2028, which JSON leaves as it is. */
-async function* linesOf(path: string): AsyncGenerator<string> {
-  const pieces = createReadStream(path, 'utf8')[Symbol.asyncIterator]() as AsyncIterator<string>
-  const nextPiece = () =>
-    pieces.next().catch((cause: Error) => {
-      throw new IoError(`cannot read ${path}: ${cause.message}`, {cause, suggestion: 'Name a file of dead letters'})
-    })
-  let unfinished = ''
   try {
-    for (let piece = await nextPiece(); !piece.done; piece = await nextPiece()) {
-      const lines = (unfinished + piece.value).split('\n')
-      unfinished = lines.pop()!
-      yield* lines
+    for await (const line of byteLines(createReadStream(path))) {
+      const text = line?.toString() ?? ''
+      if (text.trim() !== '') yield {text, record: parseDeadLetterRecord(text)}
     }
-  } finally {
-    await pieces.return?.()
+  } catch (cause) {
+    throw new IoError(`cannot read ${path}: ${(cause as Error).message}`, {cause, suggestion: 'Name a file of dead letters'})
   }
-
-  yield unfinished
 }
 
 /** For people: of a message, or of one of its rows. */

@@ -1,4 +1,15 @@
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync} from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
@@ -6,6 +17,7 @@ import type {Message, RawMessage} from '../../src/lib/core/types.ts'
 import {DataError, IoError, LockedError} from '../../src/lib/errors.ts'
 import {openReplay} from '../../src/lib/jobs/replay-letters.ts'
 import {acquireLock} from '../../src/lib/runtime/lock.ts'
+import {temporaryFolder} from '../commands/cli.ts'
 import {collectGarbage} from '../sources/garbage.ts'
 
 const NOW = Date.UTC(2026, 0, 2)
@@ -213,6 +225,19 @@ describe('the file of letters', () => {
         (line) => JSON.parse(line) as unknown,
       ),
     )
+  })
+
+  it('is replaced where it lies when its name is a link', async () => {
+    const path = fileOf(letter(1), letter(2))
+    const link = join(temporaryFolder(), 'link.ndjson')
+    symlinkSync(path, link)
+    await replay(link, {again: [2]})
+    expect(readlinkSync(link)).toBe(path)
+    expect(linesOf(path)).toHaveLength(1)
+    expect(readdirSync(join(path, '..'))).toEqual(['letters.ndjson'])
+    await replay(link)
+    expect(readdirSync(join(path, '..'))).toEqual([])
+    expect(readdirSync(join(link, '..'))).toEqual(['link.ndjson'])
   })
 
   it('is read in the time that its lines take, also where one has many pieces', {timeout: 20_000}, async () => {

@@ -115,6 +115,19 @@ describe('dead-letters replay', () => {
     expect((await replay(folderWith([letter(7)], 'x'), '--stranger', 'x', 'x')).stderr).toContain('try: Name the file before the flags')
   })
 
+  it.each([
+    ['list', 'none.ndjson', 'there is no file none.ndjson'],
+    ['replay', 'none.ndjson', 'there is no file none.ndjson'],
+    ['list', '.', '. is a folder and not a file'],
+    ['replay', '.', '. is a folder and not a file'],
+  ])('%s needs a file that is there, and %s is not', async (command, file, message) => {
+    const cwd = temporaryFolder()
+    const {code, stderr} = await ucs(['dead-letters', command, file], {cwd})
+    expect(code).toBe(2)
+    expect(stderr).toContain(`error: ${message}\n  try: `)
+    expect(readdirSync(cwd)).toEqual([])
+  })
+
   it('needs a file', async () => {
     const {code, stderr} = await replay(temporaryFolder(), '--dry-run')
     expect(code).toBe(2)

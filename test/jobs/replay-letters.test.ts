@@ -14,7 +14,7 @@ import {tmpdir} from 'node:os'
 import {join} from 'node:path'
 import {describe, expect, it, onTestFinished} from 'vitest'
 import type {Message, RawMessage} from '../../src/lib/core/types.ts'
-import {DataError, IoError, LockedError} from '../../src/lib/errors.ts'
+import {DataError, IoError, LockedError, UsageError} from '../../src/lib/errors.ts'
 import {openReplay} from '../../src/lib/jobs/replay-letters.ts'
 import {acquireLock} from '../../src/lib/runtime/lock.ts'
 import {temporaryFolder} from '../commands/cli.ts'
@@ -275,11 +275,11 @@ describe('the file of letters', () => {
     await (await open(path)).deadLetter.close()
   })
 
-  it('that is a folder, or is not there, is an IoError', async () => {
+  it('that is a folder, or is not there, is a UsageError', async () => {
     const path = fileOf(letter(1))
     for (const wrong of [join(path, '..'), `${path}.none`]) {
       const opened = await open(wrong)
-      await expect(messagesOf(opened)).rejects.toThrow(IoError)
+      await expect(messagesOf(opened)).rejects.toThrow(UsageError)
       await opened.deadLetter.close()
     }
 

@@ -1,7 +1,7 @@
 import {hash} from 'node:crypto'
 import {createReadStream} from 'node:fs'
 import type {DeadLetterRecord} from '../sinks/dead-letter-record.ts'
-import {IoError} from '../errors.ts'
+import {unreadable} from '../runtime/named-file.ts'
 import {parseDeadLetterRecord} from '../sinks/dead-letter-record.ts'
 import {byteLines} from '../sources/byte-lines.ts'
 
@@ -12,7 +12,10 @@ export interface LetterLine {
   readonly record: DeadLetterRecord | undefined
 }
 
-/** The lines in the order in which they were written, without blank ones. */
+/**
+ * The lines in the order in which they were written, without blank ones. Rejects with UsageError where there is no such file,
+ * with IoError where it cannot be read.
+ */
 export async function* letterLines(path: string): AsyncGenerator<LetterLine> {
   try {
     for await (const line of byteLines(createReadStream(path))) {
@@ -20,7 +23,7 @@ export async function* letterLines(path: string): AsyncGenerator<LetterLine> {
       if (text.trim() !== '') yield {text, record: parseDeadLetterRecord(text)}
     }
   } catch (cause) {
-    throw new IoError(`cannot read ${path}: ${(cause as Error).message}`, {cause, suggestion: 'Name a file of dead letters'})
+    throw unreadable(path, 'FILE', cause as NodeJS.ErrnoException)
   }
 }
 

@@ -79,9 +79,6 @@ export class IoError extends UcsError {
   override readonly exitCode = 74
 }
 
-/** Whoever reads our standard output went away, as `head` does when it has enough. */
-export class ReaderGoneError extends IoError {}
-
 /** Another run of the same job holds the lock. */
 export class LockedError extends UcsError {
   override readonly code = 'LOCKED'

@@ -10,7 +10,6 @@ describe('an error', () => {
     [new errors.UnavailableError('x'), 69, 'UNAVAILABLE'],
     [new errors.NotFoundError('x'), 69, 'NOT_FOUND'],
     [new errors.IoError('x'), 74, 'IO'],
-    [new errors.ReaderGoneError('x'), 74, 'IO'],
     [new errors.LockedError('x'), 75, 'LOCKED'],
     [new errors.AuthError('x'), 77, 'AUTH'],
     [new errors.InterruptedError('x'), 130, 'INTERRUPTED'],

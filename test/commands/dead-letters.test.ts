@@ -1,7 +1,7 @@
 import {readdirSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
-import {temporaryFolder, ucs} from './cli.ts'
+import {startUcs, temporaryFolder, ucs} from './cli.ts'
 
 const TIME = '2026-01-01T00:00:00.000Z'
 const EVENT = {Timestamp: '28/12/2015 10:00:00 AM', LIT101: 500}
@@ -113,6 +113,15 @@ describe('dead-letters replay', () => {
     expect(code).toBe(2)
     expect(stderr).toContain('there is no flag --grop\n  try: Did you mean --group?')
     expect((await replay(folderWith([letter(7)], 'x'), '--stranger', 'x', 'x')).stderr).toContain('try: Name the file before the flags')
+  })
+
+  it('list exits 74 when its reader has enough, and says so', async () => {
+    const cwd = folderWith(Array.from({length: 5000}, (_, offset) => letter(offset)))
+    const {child, result} = startUcs(['dead-letters', 'list', 'letters.ndjson', '--values'], {cwd})
+    child.stdout.once('data', () => child.stdout.destroy())
+    const {code, stderr} = await result
+    expect(code).toBe(74)
+    expect(stderr).toMatch(/^error: standard output was closed before everything was written\n {2}try: /m)
   })
 
   it.each([

@@ -167,12 +167,14 @@ describe('kafka-to-influx --dry-run', () => {
     expect((await preview([row], ['--quiet'])).stderr).toBe('')
   })
 
-  it('ends quietly when its reader has enough', async () => {
+  it('exits 74 when its reader has enough, and says so', async () => {
     const {child, result} = startUcs(['kafka-to-influx', '--input', '-', '--dry-run'])
     child.stdin.on('error', () => {}) // it ends before it has read everything
     child.stdout.once('data', () => child.stdout.destroy())
     child.stdin.end(ndjson(Array.from({length: 20_000}, () => row)))
-    expect((await result).stderr).toBe('')
+    const {code, stderr} = await result
+    expect(code).toBe(74)
+    expect(stderr).toMatch(/^error: standard output was closed before everything was written.*\n {2}try: /m)
   })
 })
 

@@ -262,10 +262,12 @@ describe('produce without a broker', () => {
     expect(readdirSync(cwd)).toEqual(['sensors.csv'])
   })
 
-  it('ends quietly when the reader of a dry run has enough', async () => {
+  it('exits 74 when the reader of a dry run has enough, and says so', async () => {
     const cwd = folderWith([HEADER, ...Array.from({length: 5000}, (_, index) => row(String(index)))])
     const {child, result} = startUcs(['produce', '--file', 'sensors.csv', '--rows', 'all', '--pause', '0', '--dry-run'], {cwd})
     child.stdout.once('data', () => child.stdout.destroy())
-    expect((await result).stderr).toBe('')
+    const {code, stderr} = await result
+    expect(code).toBe(74)
+    expect(stderr).toMatch(/^error: standard output was closed before everything was written.*\n {2}try: /m)
   })
 })

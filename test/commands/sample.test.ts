@@ -99,9 +99,11 @@ describe('sample', () => {
     expect(stderr).toMatch(new RegExp(`^error: writing to ${path} failed: ${reason}[^\\n]*\\n$`))
   })
 
-  it('ends quietly when its reader has enough', async () => {
+  it('exits 74 when its reader has enough, and says so', async () => {
     const {child, result} = startUcs(['sample', 'sensors', '--rows', '200000'])
     child.stdout.once('data', () => child.stdout.destroy())
-    expect((await result).stderr).toBe('')
+    const {code, stderr} = await result
+    expect(code).toBe(74)
+    expect(stderr).toMatch(/^error: standard output was closed before everything was written.*\n {2}try: /m)
   })
 })

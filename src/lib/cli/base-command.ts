@@ -6,7 +6,7 @@ import type {FlagSet, Values} from './flag.ts'
 import type {RunLog} from './log.ts'
 import type {Settings} from './settings.ts'
 import type {Typed} from './typed.ts'
-import {ReaderGoneError, UsageError} from '../errors.ts'
+import {UsageError} from '../errors.ts'
 import {redactJson} from '../format/redact-json.ts'
 import {heldSecrets, redactor} from '../format/redact.ts'
 import {resolveConfiguration} from '../runtime/config.ts'
@@ -93,7 +93,6 @@ export abstract class BaseCommand extends Command {
   protected override async catch(error: unknown): Promise<void> {
     const exitCode = exitCodeOf(error)
     process.exitCode = exitCode
-    if (error instanceof ReaderGoneError) return // as quiet as any program whose reader has enough
     if (!this.#log) this.#isJson = await this.wantsJson()
     if (this.#isJson) this.printJson(exitCode, describeError(error))
     const {ledger, notes} = this.#report

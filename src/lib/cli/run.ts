@@ -1,7 +1,8 @@
 import {enableCompileCache} from 'node:module'
 import {fileURLToPath} from 'node:url'
-import {IoError, UcsError} from '../errors.ts'
+import {UcsError} from '../errors.ts'
 import {boundHeap} from '../runtime/heap.ts'
+import {outputError} from '../runtime/output-error.ts'
 import {heldSecrets, redactor} from '../format/redact.ts'
 import {errorText, exitCodeOf} from './report.ts'
 
@@ -48,8 +49,8 @@ function watchOutputs(): {check(): void} {
   process.stderr.on('error', () => {}) // there is nobody left to tell
   return {
     check() {
-      if (!failure || failure.code === 'EPIPE' || process.exitCode) return
-      const error = new IoError(`writing to standard output failed: ${failure.message}`)
+      if (!failure || process.exitCode) return
+      const error = outputError('standard output', failure)
       process.stderr.write(`${errorText(error)}\n`)
       process.exitCode = error.exitCode
     },

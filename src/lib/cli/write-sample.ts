@@ -1,6 +1,6 @@
 import {createWriteStream} from 'node:fs'
 import {pipeline} from 'node:stream/promises'
-import {IoError, ReaderGoneError} from '../errors.ts'
+import {outputError} from '../runtime/output-error.ts'
 
 /** Writes groups of lines to a file, or to standard output where the path is "-". */
 export async function writeSample(path: string, groups: Iterable<readonly string[]>): Promise<void> {
@@ -8,9 +8,7 @@ export async function writeSample(path: string, groups: Iterable<readonly string
   try {
     await pipeline(texts(groups), toStdout ? process.stdout : createWriteStream(path), {end: !toStdout})
   } catch (cause) {
-    const {code, message} = cause as NodeJS.ErrnoException
-    if (toStdout && code === 'EPIPE') throw new ReaderGoneError('whoever reads standard output went away', {cause})
-    throw new IoError(`writing to ${toStdout ? 'standard output' : path} failed: ${message}`, {cause})
+    throw outputError(toStdout ? 'standard output' : path, cause as NodeJS.ErrnoException)
   }
 }
 

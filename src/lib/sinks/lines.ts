@@ -1,6 +1,6 @@
 import type {Writable} from 'node:stream'
 import type {Sink} from '../core/types.ts'
-import {IoError, ReaderGoneError} from '../errors.ts'
+import {outputError} from '../runtime/output-error.ts'
 
 export interface LinesSinkOptions<R> {
   readonly output: Writable
@@ -31,15 +31,9 @@ export function createLinesSink<R>({output, name, toText, prints}: LinesSinkOpti
       signal.addEventListener('abort', abort)
       output.write(text, (cause) => {
         signal.removeEventListener('abort', abort)
-        if (cause) reject(translate(cause))
+        if (cause) reject(outputError(name, cause))
         else resolve()
       })
     })
-  }
-
-  function translate(cause: NodeJS.ErrnoException): IoError {
-    if (cause.code !== 'EPIPE') return new IoError(`writing to ${name} failed: ${cause.message}`, {cause})
-    const message = `whoever reads ${name} went away`
-    return prints ? new ReaderGoneError(message, {cause}) : new IoError(message, {cause})
   }
 }

@@ -152,6 +152,16 @@ describe('produce --dry-run', () => {
     expect(code).toBe(3)
   })
 
+  it.each(['A', 'B', 'all'])('counts a row that cannot be read, and says how many lines it takes in: --device %s', async (device) => {
+    const cwd = folderWith([HEADER, row('1'), `2,"${A},1,1,1,1,1,1,1`, '3', '4'])
+    const args = ['produce', '--file', 'sensors.csv', '--device', device, '--rows', 'all', '--pause', '0', '--output', '-']
+    const {code, stderr} = await ucs(args, {cwd})
+    expect(code).toBe(3)
+    expect(stderr).toContain('rejected 1 (malformed CSV 1)')
+    expect(stderr).toMatch(/"lines":3,.*"row\.of_many_lines"/)
+    expect(readFileSync(join(cwd, 'dead-letters/produce.ndjson'), 'utf8')).toContain('takes in 3 lines, which count as one row')
+  })
+
   it('ends at the first rejected row with --dead-letter none, and exits 3', async () => {
     const cwd = folderWith([HEADER, row('x'), row('2')])
     const {code, stderr} = await ucs(['produce', '--file', 'sensors.csv', '--rows', 'all', '--dry-run', '--dead-letter', 'none'], {cwd})

@@ -27,6 +27,28 @@ async function textsOf(rows: readonly string[], choice: Partial<RowChoice> = {},
   return fields.map((row) => row[2] ?? `(${row.join(',')})`).join(' ')
 }
 
+describe('a row that does not tell its device', () => {
+  it.each([
+    {what: 'because its quote takes in the rows below', row: '2,"A,b\n3,A,c'},
+    {what: 'because its quote is closed by one of another row', row: '2,"A,b\n3,"A",c'},
+    {what: 'because text follows the closing quote', row: '2,"A"x,b'},
+    {what: 'because a quote is left open behind the device of another', row: '2,B,"b\n3,A,c'},
+    {what: 'because it is too short', row: '2'},
+    {what: 'because its device is not UTF-8', row: Buffer.from([0x32, 0x2c, 0xe9, 0x2c, 0x62])},
+  ])('$what: is read whichever device is asked for, and from whichever input', async ({row}) => {
+    const content = Buffer.concat([Buffer.from(`${HEADER}\n1,A,a\n`), Buffer.from(row)])
+    for (const device of ['A', 'B', 'C', undefined])
+      for (const input of [csvFile(content), streamInPieces([content])]) {
+        const messages = await messagesOf(csvSource(input, {choose: choosing({device})}))
+        expect(String(messages.at(-1)?.value.text)).toBe(String(row))
+      }
+  })
+
+  it('is none whose device has the replacement character for a letter', async () => {
+    expect(await textsOf(['1,A,a', '2,\uFFFD,b'], {device: 'A'})).toBe('a')
+  })
+})
+
 describe('the order of rows', () => {
   it.each([
     {what: 'ascending', rows: ['1,A,a', '2,A,b', '3,A,c'], order: 'a b c'},

@@ -98,6 +98,7 @@ describe('rows', () => {
     const messages = await messagesOf(csvSource(csvFile('ts,text\n1,a\n2,"b\n3,c\n')))
     expect(messages.map(({value}) => String(value.text))).toEqual(['1,a', '2,"b\n3,c\n'])
     expect(messages[1]!.value.problem).toContain('Quote')
+    expect(messages[1]!.value.problem).toContain('takes in 2 lines, which count as one row')
   })
 
   it('that are not UTF-8 have no fields, but say so, and keep their bytes', async () => {

@@ -9,6 +9,7 @@ import type {eventBatchFlags, produceFlags} from './produce-flags.ts'
 import {UnavailableError, UsageError} from '../errors.ts'
 import {createLinesSink} from '../sinks/lines.ts'
 import {createCsvSource} from '../sources/csv-file.ts'
+import {linesIn} from '../sources/csv-records.ts'
 import {paced} from '../sources/paced.ts'
 import type {Observations} from '../transforms/observations.ts'
 import {createObservations} from '../transforms/observations.ts'
@@ -22,7 +23,7 @@ export interface Events {
   readonly source: Source<CsvRecord>
   readonly transform: Transform<CsvRecord, SensorEvent>
   readonly batch: BatchLimits
-  /** Rows of a stream that are out of order. */
+  /** Rows of a stream that are out of order, and those that took in others. */
   readonly observations: Observations
   /** How many events there are to send, once it is known. */
   total(): number | undefined
@@ -52,9 +53,14 @@ export async function openEvents(values: ProduceValues, {clock, log, stop}: Runt
     throw error
   })
   const options = {columns, delimiter, keyed: values.key === 'device'}
+  const toEvent = isSwat ? swatRowToEvent(options) : sensorRowToEvent(options)
   return {
     source: paced(source, pause, clock),
-    transform: isSwat ? swatRowToEvent(options) : sensorRowToEvent(options),
+    transform: (row, position) => {
+      const lines = row.problem === undefined ? 1 : linesIn(row.text)
+      if (lines > 1) observations.note('row.of_many_lines', '', {lines, counted: 'as one row: a quote in it is left open'})
+      return toEvent(row, position)
+    },
     batch: {...batchLimits(values), ...(pause > 0 ? {count: 1} : {})},
     observations,
     total: () => source.total(),

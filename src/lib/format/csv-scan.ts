@@ -59,5 +59,30 @@ export function fieldAt(record: Buffer, delimiter: number, column: number): stri
   return undefined
 }
 
+/** Whether every quote of a record stands at the beginning or at the end of a field. Else it has no fields, and may hold rows that an open quote took in. */
+export function isWellQuoted(record: Buffer, delimiter: number): boolean {
+  if (!record.includes(QUOTE)) return true
+  let isFieldStart = true
+  for (let index = 0; index < record.length; index++) {
+    const byte = record[index]!
+    if (byte === delimiter) isFieldStart = true
+    else if (byte !== QUOTE) isFieldStart = isFieldStart && byte === SPACE
+    else {
+      const end = isFieldStart ? closingQuote(record, index) : -1
+      const isClosed = end !== -1 && (end + 1 === record.length || record[end + 1] === delimiter)
+      if (!isClosed) return false
+      index = end
+    }
+  }
+
+  return true
+}
+
+function closingQuote(record: Buffer, opening: number): number {
+  let index = record.indexOf(QUOTE, opening + 1)
+  while (index !== -1 && record[index + 1] === QUOTE) index = record.indexOf(QUOTE, index + 2)
+  return index
+}
+
 const unquote = (text: string) =>
   text.startsWith('"') && text.endsWith('"') && text.length > 1 ? text.slice(1, -1).replaceAll('""', '"') : text

@@ -2,9 +2,8 @@ import type {Readable} from 'node:stream'
 import type {Message, Source} from '../core/types.ts'
 import type {CsvBlock, CsvFile, CsvRecord, Dialect, HeaderRule} from './csv-records.ts'
 import type {RowChoice} from './csv-order.ts'
-import {fieldAt} from '../format/csv-scan.ts'
 import {CHUNK_BYTES, CHUNK_MESSAGES} from './chunks.ts'
-import {isChosen, readRecords, sortRows, surveyRows, timeOf} from './csv-order.ts'
+import {deviceOf, isChosen, readRecords, sortRows, surveyRows, timeOf} from './csv-order.ts'
 import {csvBlocks, detectDialect, openCsv, parseRecord, peek, readHead, readPieces} from './csv-records.ts'
 
 export interface CsvSourceOptions {
@@ -143,11 +142,10 @@ export function createCsvSource(options: CsvSourceOptions): CsvSource {
 
 /** Counts rows by device, and says of each whether it is asked for. */
 function rowChooser(choice: RowChoice, dialect: Dialect, onDescent: CsvSourceOptions['onDescent']) {
-  const code = dialect.delimiter.charCodeAt(0)
   const devices = new Map<string, {count: number; latest: number}>()
   return {
     choose(text: Buffer): boolean {
-      const device = fieldAt(text, code, choice.deviceColumn) ?? ''
+      const device = deviceOf(text, dialect, choice)
       if (!isChosen(device, choice)) return false
       if (device === '') return true
       const seen = devices.get(device) ?? {count: 0, latest: -Infinity}

@@ -1,6 +1,7 @@
+import {isUtf8} from 'node:buffer'
 import type {CsvFile, Dialect} from './csv-records.ts'
 import {IoError, UsageError} from '../errors.ts'
-import {fieldAt} from '../format/csv-scan.ts'
+import {fieldAt, isWellQuoted} from '../format/csv-scan.ts'
 import {csvBlocks, readAt, readPieces} from './csv-records.ts'
 
 /** Which rows of a file are asked for, and by what they are ordered. */
@@ -14,7 +15,7 @@ export interface RowChoice {
 }
 
 export interface Survey {
-  /** Rows of each device that is asked for; a row too short to tell its device belongs to the device "". */
+  /** Rows of each device that is asked for; a row that does not tell its device belongs to the device "". */
   readonly rows: ReadonlyMap<string, number>
   /** Whether each device's times ascend as the file stands. */
   readonly isAscending: boolean
@@ -82,12 +83,11 @@ interface ChosenRow {
 }
 
 async function* chosenRows(file: CsvFile, dialect: Dialect, choice: RowChoice, signal: AbortSignal): AsyncGenerator<readonly ChosenRow[]> {
-  const delimiter = dialect.delimiter.charCodeAt(0)
   for await (const {bytes, offset, bounds} of csvBlocks(readPieces(file, dialect.dataStart, signal), dialect)) {
     const rows: ChosenRow[] = []
     for (let index = 0; index < bounds.length; index += 2) {
       const record = bytes.subarray(bounds[index], bounds[index + 1])
-      const device = fieldAt(record, delimiter, choice.deviceColumn) ?? ''
+      const device = deviceOf(record, dialect, choice)
       if (!isChosen(device, choice)) continue
       rows.push({device, time: timeOf(record, dialect, choice), start: offset + bounds[index]!, end: offset + bounds[index + 1]!})
     }
@@ -96,12 +96,19 @@ async function* chosenRows(file: CsvFile, dialect: Dialect, choice: RowChoice, s
   }
 }
 
+/** "" where a row does not tell: it is too short, or its quotes are wrong, and then it may have swallowed rows of any device. */
+export function deviceOf(record: Buffer, {delimiter}: Dialect, {deviceColumn}: RowChoice): string {
+  const code = delimiter.charCodeAt(0)
+  const device = isWellQuoted(record, code) ? (fieldAt(record, code, deviceColumn) ?? '') : ''
+  return device.includes('\uFFFD') && !isUtf8(record) ? '' : device
+}
+
 /** NaN when it is no number. */
 export function timeOf(record: Buffer, {delimiter}: Dialect, {timeColumn}: RowChoice): number {
   return Number((fieldAt(record, delimiter.charCodeAt(0), timeColumn) || 'NaN').replace(',', '.'))
 }
 
-/** A row that is too short to tell its device is chosen by everyone, to be refused and counted. */
+/** A row that does not tell its device is chosen by everyone, to be refused and counted. */
 export const isChosen = (device: string, choice: RowChoice) => choice.device === undefined || device === choice.device || device === ''
 
 const RECORDS_AT_ONCE = 500

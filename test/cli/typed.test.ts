@@ -11,6 +11,7 @@ const FLAGS = {
   loop: toggleFlag({summary: 'off by default'}),
   fallback: toggleFlag({summary: 'on by default', isOnByDefault: true}),
   token: valueFlag(text, {summary: 'a secret', isSecret: true}),
+  'token-file': valueFlag(text, {summary: 'where it stands'}),
 }
 
 /** What the parser of oclif makes of a command line, or our error. */
@@ -44,12 +45,22 @@ describe('what was typed', () => {
 })
 
 describe('what cannot be understood', () => {
+  const GLUED = 'A value follows its flag after a space or ='
+
   it.each<[argv: string[], message: string, suggestion: string]>([
     [['swat', '--rwos', '7'], 'there is no flag --rwos', 'Did you mean --rows?'],
     [['swat', '--rwos=S3cret'], 'there is no flag --rwos', 'Did you mean --rows?'],
     [['swat', '--boostrap', 'x'], 'there is no flag --boostrap', 'Did you mean --bootstrap?'],
-    [['swat', '--nothing-like-it'], 'there is no flag --nothing-like-it', 'See --help'],
-    [['swat', '-pS3cret'], 'there is no flag -p', 'See --help'],
+    [['swat', '--nothing-like-it'], 'there is no such flag', 'See --help'],
+    [['swat', '-pS3cret'], 'there is no such flag', 'See --help'],
+    [['swat', '--token S3cret'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
+    [['swat', '--token:S3cret'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
+    [['swat', '--tokenS3cret'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
+    [['swat', '--token-fileS3cret'], 'there is no such flag', `Did you mean --token-file? ${GLUED}`],
+    [['swat', '--tokenab'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
+    [['swat', '--tokne:S3'], 'there is no such flag', 'See --help'],
+    [['swat', '--bootstrpa-abc'], 'there is no such flag', 'Did you mean --bootstrap?'],
+    [['swat', '--tokn S3cret'], 'there is no such flag', 'See --help'],
     [['swat', '--no-loop'], 'there is no flag --no-loop', 'Did you mean --loop?'],
     [['swat', 'S3cret'], 'there is an argument too many', 'Put a value with spaces in quotes; see --help'],
     [[], 'KIND is missing', 'See --help'],
@@ -87,6 +98,6 @@ describe('the first words', () => {
   })
 
   it('are not looked for after a stranger, whose value may be a secret', () => {
-    expect(() => firstWords(['--password', 'S3cret', 'produce'], FLAGS)).toThrow('there is no flag --password')
+    expect(() => firstWords(['--password', 'S3cret', 'produce'], FLAGS)).toThrow('there is no such flag')
   })
 })

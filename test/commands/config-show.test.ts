@@ -124,8 +124,8 @@ describe('config show exits 2', () => {
     [['config'], 'error: there is no such command of ucs config\n'],
     [['produce', 'S3cret'], 'error: there is an argument too many after produce\n'],
     [['produce', '--rwos', '7'], 'error: there is no flag --rwos\n  try: Did you mean --rows?\n'],
-    [['produce', '--token', 'S3cret'], 'error: there is no flag --token\n'],
-    [['--token', 'S3cret', 'produce'], 'error: there is no flag --token\n'],
+    [['produce', '--token', 'S3cret'], 'error: there is no such flag\n'],
+    [['--token', 'S3cret', 'produce'], 'error: there is no such flag\n'],
     [['produce', '--rows', 'many'], 'error: --rows: expected a whole number from 1 on, or all\n'],
     [['produce', '--config', 'none.yaml'], 'error: there is no file none.yaml\n  try: Check --config\n'],
   ])('on %j, and repeats no secret', async (args, expected) => {

@@ -80,6 +80,9 @@ describe('secrets', () => {
   const variants: [name: string, args: (words: string[], flags: readonly string[]) => string[]][] = [
     ['a misspelt flag with its value beside it', (words, flags) => [...words, ...given(flags), '--tokn', 'S3cret-misspelt']],
     ['a misspelt flag with =', (words, flags) => [...words, ...given(flags), '--kafka-pasword=S3cret-misspelt']],
+    ['a flag that its value is glued to', (words, flags) => [...words, ...given(flags), '--tokenS3cret-glued']],
+    ['a flag and its value in one word', (words, flags) => [...words, ...given(flags), '--token S3cret-glued']],
+    ['a flag and its value with a colon', (words, flags) => [...words, ...given(flags), '--kafka-password:S3cret-glued']],
     ['a single dash', (words, flags) => [...words, ...given(flags), '-pS3cret-misspelt']],
     ['a secret as an argument', (words, flags) => [...words, ...given(flags), 'x', 'S3cret-misplaced']],
     ['a server that is not there, and debug logs', (words, flags) => [...words, ...given(flags), '--log-level', 'debug']],

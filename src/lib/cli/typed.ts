@@ -1,6 +1,6 @@
 import type {Flag, FlagSet} from './flag.ts'
 import {UsageError} from '../errors.ts'
-import {nearest} from '../format/nearest.ts'
+import {editDistance, nearest} from '../format/nearest.ts'
 
 /** What was typed, and nothing from anywhere else. */
 export interface Typed {
@@ -65,9 +65,21 @@ export function translateParseError(error: unknown, flags: FlagSet): unknown {
   return error
 }
 
+/** Of a stranger no more is repeated than what is surely the name of a flag, misspelt: a value may be glued to it, "--tokenS3cret". */
 function unknownFlag(typed: string, flags: FlagSet, otherwise = 'See --help'): UsageError {
-  const name = typed.startsWith('--') ? typed.replace(/=.*/s, '') : typed.slice(0, 2)
+  const name = typed.replace(/=.*/s, '')
   const known = Object.entries(flags).flatMap(([flag, {aliases = []}]) => [flag, ...aliases].map((alias) => `--${alias}`))
+  const glued = known.filter((flag) => name.startsWith(flag)).sort((a, b) => b.length - a.length)[0]
+  if (glued !== undefined) {
+    return new UsageError('there is no such flag', {suggestion: `Did you mean ${glued}? A value follows its flag after a space or =`})
+  }
+
   const meant = nearest(name, known)
-  return new UsageError(`there is no flag ${name}`, {suggestion: meant ? `Did you mean ${meant}?` : otherwise})
+  const isMisspelling = /^--[a-z][a-z-]*$/.test(name) && meant !== undefined && isNear(name, meant)
+  return new UsageError(isMisspelling ? `there is no flag ${name}` : 'there is no such flag', {
+    suggestion: meant ? `Did you mean ${meant}?` : otherwise,
+  })
 }
+
+/** Two letters apart, as "rwos" is from "rows", or with a needless "no-". */
+const isNear = (name: string, meant: string) => editDistance(name, meant) <= 2 || name === meant.replace(/^--/, '--no-')

@@ -12,7 +12,7 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 }
 
 /** How many single characters have to be added, removed or changed (Levenshtein). */
-function editDistance(from: string, to: string): number {
+export function editDistance(from: string, to: string): number {
   let row = Array.from({length: to.length + 1}, (_, index) => index)
   for (const [i, a] of [...from].entries()) {
     const next = [i + 1]

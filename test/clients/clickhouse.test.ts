@@ -114,17 +114,28 @@ describe('an error of the server', () => {
       codes: {
         6: 'CANNOT_PARSE_TEXT',
         27: 'CANNOT_PARSE_INPUT_ASSERTION_FAILED',
+        32: 'ATTEMPT_TO_READ_AFTER_EOF',
         41: 'CANNOT_PARSE_DATETIME',
         72: 'CANNOT_PARSE_NUMBER',
         117: 'INCORRECT_DATA',
+        130: 'CANNOT_READ_ARRAY_FROM_TEXT',
+        153: 'ILLEGAL_DIVISION',
+        376: 'CANNOT_PARSE_UUID',
+        395: 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO',
+        407: 'DECIMAL_OVERFLOW',
+        675: 'CANNOT_PARSE_IPV4',
         349: 'CANNOT_INSERT_NULL_IN_ORDINARY_COLUMN',
         691: 'UNKNOWN_ELEMENT_OF_ENUM',
       },
     },
-    {name: 'UnavailableError', error: {retryable: 'never'}, codes: {16: 'NO_SUCH_COLUMN_IN_TABLE', 62: 'SYNTAX_ERROR'}},
     {
       name: 'UnavailableError',
-      error: {retryable: 'always', divisible: false},
+      error: {retryable: 'never'},
+      codes: {16: 'NO_SUCH_COLUMN_IN_TABLE', 44: 'ILLEGAL_COLUMN', 48: 'NOT_IMPLEMENTED', 62: 'SYNTAX_ERROR'},
+    },
+    {
+      name: 'UnavailableError',
+      error: {retryable: 'always', divisible: false, suggestion: expect.any(String) as string},
       codes: {
         159: 'TIMEOUT_EXCEEDED',
         201: 'QUOTA_EXCEEDED',
@@ -138,7 +149,7 @@ describe('an error of the server', () => {
     },
     {
       name: 'UnavailableError',
-      error: {retryable: 'always', divisible: true},
+      error: {retryable: 'always', divisible: true, suggestion: expect.stringContaining('--print-ddl') as string},
       codes: {49: 'LOGICAL_ERROR', 565: 'TOO_MANY_PARTITIONS', 1001: 'STD_EXCEPTION'},
     },
   ]
@@ -175,6 +186,16 @@ describe('an error of the server', () => {
     const client = await connect({url: new URL(url)})
     await expect(client.query('SELECT 1', {}, never)).rejects.toMatchObject({name: 'NotFoundError'})
     await expect(client.command('SELECT 1', never)).rejects.toMatchObject({name: 'NotFoundError'})
+  })
+})
+
+it('that a statement meets lies in the table: it has no rows to be refused', async () => {
+  const {url} = await serveException(691, 'UNKNOWN_ELEMENT_OF_ENUM', 'Unknown element. ')
+  const client = await connect({url: new URL(url)})
+  await expect(client.command('INSERT INTO t SELECT 1', never)).rejects.toMatchObject({
+    name: 'UnavailableError',
+    retryable: 'never',
+    suggestion: 'Compare the table with the output of --print-ddl',
   })
 })
 

@@ -254,8 +254,17 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
       const columns = 'co Float64, humidity Float64, light UInt8, lpg Float64, motion UInt8, smoke Float64, temp Float64'
       const old = `CREATE TABLE ${table} (device_id String, ts DateTime64(3), ${columns}) ENGINE = MergeTree ORDER BY (device_id, ts)`
       await engine.client.command(old, never)
+      let refusals = 2
+      engine.setHook(async ({parameters, body, response}) => {
+        const statement = parameters.get('query') ?? body.toString()
+        if (!statement.includes(table) || !statement.includes('WHERE 0') || refusals-- <= 0) return false
+        response.writeHead(500, {'X-ClickHouse-Exception-Code': 202})
+        response.end('Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)\n')
+        return true
+      })
       const {code, stderr} = await run(['--until-end', '--batch-size', '1'])
       expect(code).toBe(0)
+      expect(stderr.match(/"event":"retry"/g)).toHaveLength(2)
       expect(stderr.match(/"event":"table\.no_deduplication"/g)).toHaveLength(1)
       expect(stderr).toContain(`ALTER TABLE \`default\`.\`${table}\` MODIFY SETTING non_replicated_deduplication_window = 10000`)
       expect(await stored()).toEqual([0, 1])

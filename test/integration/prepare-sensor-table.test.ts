@@ -1,5 +1,6 @@
 import {afterAll, afterEach, beforeAll, expect, test} from 'vitest'
 import type {FacadeExchange} from '../services/clickhouse-facade.ts'
+import {createTableStatement} from '../../src/lib/jobs/prepare-sensor-table.ts'
 import {describeWith} from '../services/use.ts'
 import {
   type Engine,
@@ -104,6 +105,41 @@ describeWith('clickhouse')('a sensor table', () => {
       name: 'NotFoundError',
       message: `default.${table} has no column humidity, light, lpg, motion, smoke, temp`,
     })
+  })
+
+  test.each([
+    {column: 'device_id', type: 'UInt32', wanted: 'String'},
+    {column: 'ts', type: 'DateTime', wanted: "DateTime64(3, 'UTC')"},
+    {column: 'temp', type: 'Array(Float64)', wanted: 'Float64'},
+  ])('whose column could never take a value is refused: $column $type', async ({column, type, wanted}) => {
+    const {table} = await newSink()
+    await command(`DROP TABLE \`${table}\``)
+    const statement = createTableStatement({database: 'default', table, hasPositions: false})
+    await command(statement.replace(new RegExp(`(${column} +)[^,]*?(\\(3, 'UTC'\\))?,`), `$1${type},`))
+    await expect(prepare(engine.client, {table})).rejects.toMatchObject({
+      exitCode: 69,
+      message: `default.${table} cannot take the rows: ${column} ${type} (${wanted})`,
+    })
+    const refused = sensorSink(engine.client, {table}).send(messagesOf(0, 1), context)
+    await expect(refused).rejects.toMatchObject({code: 'PARTIAL_WRITE'}) // and the refusal is right
+  })
+
+  test('that is a view is refused, and its server says the same', async () => {
+    const {table} = await newSink()
+    const view = newTableName()
+    await command(`CREATE VIEW \`${view}\` AS SELECT * FROM \`${table}\``)
+    await expect(prepare(engine.client, {table: view})).rejects.toMatchObject({
+      exitCode: 69,
+      message: `default.${view} is a view, which takes no rows`,
+    })
+    await expect(sensorSink(engine.client, {table: view}).send(messagesOf(0, 1), context)).rejects.toMatchObject({retryable: 'never'})
+  })
+
+  test('whose DEFAULT throws refuses the rows that it throws for', async () => {
+    const {table} = await newSink()
+    await command(`ALTER TABLE \`${table}\` ADD COLUMN x UInt8 DEFAULT throwIf(1)`)
+    expect(await prepare(engine.client, {table})).toEqual([])
+    await expect(sensorSink(engine.client, {table}).send(messagesOf(0, 1), context)).rejects.toMatchObject({code: 'PARTIAL_WRITE'})
   })
 
   test('in a database that is missing is not found', async () => {

@@ -4,6 +4,18 @@ import {createTableStatement, prepareSensorTable, type PrepareOptions, qualified
 import {rememberingLogger} from '../fakes/logger.ts'
 
 const COLUMNS = ['device_id', 'ts', 'co', 'humidity', 'light', 'lpg', 'motion', 'smoke', 'temp']
+const TYPES: Readonly<Record<string, string>> = {
+  device_id: 'String',
+  ts: "DateTime64(3, 'UTC')",
+  ...Object.fromEntries(['co', 'humidity', 'lpg', 'smoke', 'temp'].map((name) => [name, 'Float64'])),
+  light: 'UInt8',
+  motion: 'UInt8',
+  ingest_time: "DateTime64(3, 'UTC')",
+  _topic: 'LowCardinality(String)',
+  _partition: 'Int32',
+  _offset: 'Int64',
+  _index: 'UInt32',
+}
 const POSITIONS = ['_topic', '_partition', '_offset', '_index']
 const WINDOW = 'MergeTree ORDER BY (device_id, ts) SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192'
 const REMEDY = 'ALTER TABLE `default`.`sensor_data` MODIFY SETTING non_replicated_deduplication_window = 10000'
@@ -95,6 +107,63 @@ describe('preparing a table', () => {
   })
 })
 
+describe('a table that could never take a row', () => {
+  const columns = [...COLUMNS, 'ingest_time', ...POSITIONS]
+
+  it.each([
+    {column: 'device_id', type: 'UInt32', wanted: 'String'},
+    {column: 'device_id', type: 'LowCardinality(Nullable(UInt32))', wanted: 'String'},
+    {column: 'device_id', type: 'Array(String)', wanted: 'String'},
+    {column: 'ts', type: 'DateTime', wanted: "DateTime64(3, 'UTC')"},
+    {column: 'ts', type: 'Date', wanted: "DateTime64(3, 'UTC')"},
+    {column: 'co', type: 'DateTime64(3)', wanted: 'Float64'},
+    {column: 'light', type: 'DateTime', wanted: 'UInt8'},
+    {column: 'ingest_time', type: "DateTime('UTC')", wanted: "DateTime64(3, 'UTC') DEFAULT now64(3)"},
+    {column: '_offset', type: 'Date', wanted: 'Int64'},
+  ])('is refused with names and types: $column $type', async ({column, type, wanted}) => {
+    const commands: string[] = []
+    await expect(prepare({columns, types: {[column]: {type}}, hasPositions: true, commands})).rejects.toMatchObject({
+      exitCode: 69,
+      retryable: 'never',
+      message: `default.sensor_data cannot take the rows: ${column} ${type} (${wanted})`,
+      suggestion: expect.stringContaining('--print-ddl') as string,
+    })
+    expect(commands).toEqual([])
+  })
+
+  it.each(['MATERIALIZED', 'ALIAS'])('is refused with a column that is %s', async (kind) => {
+    await expect(prepare({columns, types: {co: {default_kind: kind}}})).rejects.toThrow(`co Float64 ${kind} (Float64)`)
+  })
+
+  it('is not looked at for positions that nobody writes', async () => {
+    await expect(prepare({columns, types: {_offset: {type: 'Date'}}})).resolves.toBeDefined()
+  })
+
+  it.each<[column: string, type: string]>([
+    ['device_id', 'LowCardinality(Nullable(String))'],
+    ['device_id', 'FixedString(17)'],
+    ['device_id', "Enum8('a' = 1)"],
+    ['ts', 'Nullable(DateTime64(9))'],
+    ['ts', 'Decimal(18, 3)'],
+    ['co', 'Float32'],
+    ['co', 'Int32'],
+    ['co', 'Nullable(Decimal(10, 4))'],
+    ['light', 'Bool'],
+    ['light', 'Nullable(Int16)'],
+  ])('is not one with %s %s', async (column, type) => {
+    await expect(prepare({columns, types: {[column]: {type}}})).resolves.toBeDefined()
+  })
+
+  it.each(['View', 'LiveView'])('is refused, being a %s, without a word of deduplication', async (engine) => {
+    await expect(prepare({columns, engine})).rejects.toMatchObject({
+      exitCode: 69,
+      retryable: 'never',
+      message: 'default.sensor_data is a view, which takes no rows',
+      suggestion: 'Name the table behind it with --table',
+    })
+  })
+})
+
 describe('a table that does not remember inserts', () => {
   const columns = [...COLUMNS, 'ingest_time', ...POSITIONS]
 
@@ -137,22 +206,24 @@ interface Trial extends Pick<PrepareOptions, 'hasPositions' | 'mayCreate'> {
   /** Of the table; none: it is missing. */
   readonly columns: readonly string[]
   readonly engine: string
+  /** What differs from ours, by the column's name. */
+  readonly types: Readonly<Record<string, object>>
   readonly commands: string[]
 }
 
 /** With a server that has one table, or none until it is made. */
-async function prepare({columns = [], engine = WINDOW, hasPositions = false, mayCreate = true, commands = []}: Partial<Trial>) {
+async function prepare({columns = [], engine = WINDOW, hasPositions = false, mayCreate = true, types = {}, commands = []}: Partial<Trial>) {
   const {log, events: warnings} = rememberingLogger()
   let found = columns
   const client: ClickHouse = {
     target: 'here',
     async command(sql) {
       if (!sql.startsWith('INSERT')) commands.push(sql)
-      else expect(sql).toBe("INSERT INTO `default`.`sensor_data` (device_id) SELECT '' WHERE 0")
+      else expect(sql).toBe('INSERT INTO `default`.`sensor_data` (co) SELECT 0 WHERE 0')
       if (sql.startsWith('CREATE')) found = [...COLUMNS, 'ingest_time', ...POSITIONS]
     },
     async query<Row>(sql: string) {
-      if (sql.includes('system.columns')) return found.map((name) => ({name})) as Row[]
+      if (sql.includes('system.columns')) return found.map((name) => ({name, type: TYPES[name], default_kind: '', ...types[name]})) as Row[]
       return [{engine: engine.split(/[ (]/, 1)[0], engine_full: engine}] as Row[]
     },
     async insert() {},

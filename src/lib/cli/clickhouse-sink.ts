@@ -1,5 +1,5 @@
 import {randomUUID} from 'node:crypto'
-import type {Runtime, Sink} from '../core/types.ts'
+import type {Logger, Runtime, Sink} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {MessageRows} from '../transforms/to-row.ts'
 import type {StoredPositions} from '../sinks/clickhouse-positions.ts'
@@ -63,6 +63,7 @@ export async function openClickHouseSink(
 
   const client = await clickHouseClient(values, given)
   const table = qualifiedName(target)
+  const logOnce = warningOnce(log)
   const positions = target.hasPositions ? createStoredPositions(client, table) : undefined
   const sink = createClickHouseSink({
     client,
@@ -71,9 +72,21 @@ export async function openClickHouseSink(
     clock,
     runId: randomUUID(),
     positions,
-    check: (signal) => prepareSensorTable(client, {...target, mayCreate: values['create-table'], signal, log}),
+    check: (signal) => prepareSensorTable(client, {...target, mayCreate: values['create-table'], signal, log: logOnce}),
   })
   return positions ? reporting(sink, positions, report) : sink
+}
+
+/** However often the table is looked at before a server takes the first row. */
+function warningOnce(log: Logger): Logger {
+  const warned = new Set<string>()
+  return {
+    ...log,
+    warn(event, fields) {
+      if (!warned.has(event)) log.warn(event, fields)
+      warned.add(event)
+    },
+  }
 }
 
 /** Each input begins at line 0: of two lines with one position the second would pass for stored already. */

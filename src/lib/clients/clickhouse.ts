@@ -79,7 +79,7 @@ export function wrapDriver(driver: Driver, target: string, close: () => Promise<
     target,
     close,
     async command(query, signal) {
-      await translated(() => driver.command({query, abort_signal: signal}), signal)
+      await translated(() => driver.command({query, abort_signal: signal}), signal).catch(blameTable)
     },
     query<Row>(query: string, parameters: Readonly<Record<string, unknown>>, signal: AbortSignal) {
       return translated(async () => {
@@ -109,9 +109,36 @@ const STRANGER = new Set([192, 193, 194, 195, 516])
 const DENIED = new Set([164, 291, 497])
 const MISSING = new Set([60, 81])
 const VIOLATED_CONSTRAINT = 469
-const BAD_ROW = new Set([6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 441, VIOLATED_CONSTRAINT, 691])
+/** Also what an expression of the table makes of a row: a DEFAULT that divides by zero, or calls throwIf. */
+const BAD_ROW = new Set([
+  6,
+  26,
+  27,
+  32,
+  38,
+  41,
+  53,
+  69,
+  70,
+  72,
+  117,
+  130,
+  131,
+  153,
+  321,
+  349,
+  376,
+  395,
+  407,
+  441,
+  467,
+  VIOLATED_CONSTRAINT,
+  675,
+  676,
+  691,
+])
 const OVERLOADED = new Set([159, 201, 202, 209, 210, 236, 241, 242, 243, 252, 319, 425, 439, 999])
-const BAD_SCHEMA = new Set([16, 47, 62]) // and 117 for a column that a row has and the table has not
+const BAD_SCHEMA = new Set([16, 43, 44, 46, 47, 48, 50, 62]) // and 117 for a column that a row has and the table has not
 
 /** Of Node: the server did not answer, or not in HTTP. */
 const UNREACHED = /^(E(?!RR_)|HPE_|ERR_SSL_|ERR_TLS_)/
@@ -138,16 +165,17 @@ function translate(cause: unknown, target: string): unknown {
 
   if (MISSING.has(number)) return new NotFoundError(summary, {cause, suggestion: 'Check --table and --clickhouse-database'})
   if (BAD_SCHEMA.has(number) || message.startsWith('Unknown field found')) {
-    return new UnavailableError(summary, {
-      cause,
-      permanent: true,
-      suggestion: 'Compare the table with the output of --print-ddl',
-    })
+    return new UnavailableError(summary, {cause, permanent: true, suggestion: COMPARE_TABLE})
   }
 
   if (BAD_ROW.has(number)) return new ClickHouseRefusal(summary, rowOf(message, number), {cause})
-  if (OVERLOADED.has(number)) return new UnavailableError(summary, {cause})
-  if (Number.isInteger(number)) return new UnavailableError(summary, {cause, divisible: true})
+  if (OVERLOADED.has(number))
+    return new UnavailableError(summary, {cause, suggestion: 'Look at the load, the limits and the log of the server'})
+  if (Number.isInteger(number)) {
+    const suggestion = `Look at the log of the server. ${COMPARE_TABLE}`
+    return new UnavailableError(summary, {cause, divisible: true, suggestion})
+  }
+
   const isPermanent = isCertificateProblem({code: code ?? '', message})
   const suggestion = isPermanent ? certificateRemedy({code}, TRUST_AUTHORITY) : CHECK_ADDRESS
   const said = certificateMessage(firstLine) || (code ?? NO_CLICKHOUSE)
@@ -160,10 +188,17 @@ function translate(cause: unknown, target: string): unknown {
   })
 }
 
+/** A statement has no rows that could be refused: what it meets lies in the table. */
+function blameTable(cause: unknown): never {
+  if (!(cause instanceof ClickHouseRefusal)) throw cause
+  throw new UnavailableError(cause.message, {cause, permanent: true, suggestion: COMPARE_TABLE})
+}
+
 /** Of a program, ours or the driver's: no server makes it, and no wait mends it. */
 const isFault = (cause: unknown) => cause instanceof TypeError || cause instanceof RangeError || cause instanceof ReferenceError
 
 const NO_CLICKHOUSE = 'its answer is not one of ClickHouse'
+const COMPARE_TABLE = 'Compare the table with the output of --print-ddl'
 const TRUST_AUTHORITY = 'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE'
 const CHECK_ADDRESS = 'Is the server running? Check --clickhouse-url, or --clickhouse-host and --clickhouse-port'
 

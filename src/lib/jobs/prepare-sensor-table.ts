@@ -1,9 +1,11 @@
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {Logger} from '../core/types.ts'
+import type {Column} from './sensor-table-types.ts'
 import {quoteName} from '../clients/clickhouse.ts'
-import {NotFoundError, UsageError} from '../errors.ts'
+import {NotFoundError, UnavailableError, UsageError} from '../errors.ts'
 import {POSITION_COLUMNS} from '../sinks/clickhouse-positions.ts'
 import {SENSOR_FIELDS, SENSOR_STATES} from '../transforms/sensors.ts'
+import {unfitColumns} from './sensor-table-types.ts'
 
 export interface SensorTable {
   readonly database: string
@@ -48,8 +50,8 @@ export interface PrepareOptions extends SensorTable {
 
 /**
  * Makes the table or brings an older one up to date. Rejects with NotFoundError where that is not allowed, with AuthError
- * where the user may not insert, and with UsageError where exactly-once is asked of a table that cannot keep it; warns of
- * one that may store a resent insert twice.
+ * where the user may not insert, and with UsageError where exactly-once is asked of a table that cannot keep it, with
+ * UnavailableError where no row could ever be written, because of a column's type or because it is a view; warns of one that may store a resent insert twice.
  */
 export async function prepareSensorTable(client: ClickHouse, options: PrepareOptions): Promise<void> {
   const {database, table, mayCreate, signal} = options
@@ -73,8 +75,16 @@ export async function prepareSensorTable(client: ClickHouse, options: PrepareOpt
     })
   }
 
-  await checkWindow(client, options)
   const wanted = {ingest_time: INGEST_TIME, ...(options.hasPositions ? POSITION_COLUMNS : {})}
+  const unfit = unfitColumns(columns, {...COLUMNS, ...wanted})
+  if (unfit.length > 0) {
+    throw new UnavailableError(`${database}.${table} cannot take the rows: ${unfit.join(', ')}`, {
+      permanent: true,
+      suggestion: 'Give the columns the types in brackets, as in the output of --print-ddl, or name another table with --table',
+    })
+  }
+
+  await checkEngine(client, options)
   const additions = Object.entries(wanted).filter(([column]) => !columns.has(column))
   const statements = additions.map(([column, type]) => `ALTER TABLE ${name} ADD COLUMN IF NOT EXISTS ${column} ${type}`)
   if (statements.length > 0 && !mayCreate) {
@@ -84,12 +94,24 @@ export async function prepareSensorTable(client: ClickHouse, options: PrepareOpt
   }
 
   for (const statement of statements) await client.command(statement, signal)
-  await client.command(`INSERT INTO ${name} (device_id) SELECT '' WHERE 0`, signal) // stores nothing, and takes the right to insert
+  await client.command(`INSERT INTO ${name} (co) SELECT 0 WHERE 0`, signal) // stores nothing, and takes the right to insert
 }
 
-async function checkWindow(client: ClickHouse, options: PrepareOptions): Promise<void> {
-  if (await remembersInserts(client, options)) return
-  const {database, table, log} = options
+async function checkEngine(client: ClickHouse, options: PrepareOptions): Promise<void> {
+  const {database, table, log, signal} = options
+  const [found] = await client.query<{engine: string; engine_full: string}>(
+    'SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}',
+    {database, table},
+    signal,
+  )
+  if (found && VIEWS.has(found.engine)) {
+    throw new UnavailableError(`${database}.${table} is a view, which takes no rows`, {
+      permanent: true,
+      suggestion: 'Name the table behind it with --table',
+    })
+  }
+
+  if (found && remembersInserts(found)) return
   const remedy = `ALTER TABLE ${qualifiedName(options)} MODIFY SETTING non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW}`
   if (options.hasPositions)
     throw new UsageError(`${database}.${table} has no deduplication window, which exactly-once rests on`, {
@@ -101,22 +123,19 @@ async function checkWindow(client: ClickHouse, options: PrepareOptions): Promise
   })
 }
 
-async function columnsOf(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<ReadonlySet<string>> {
-  const columns = await client.query<{name: string}>(
-    'SELECT name FROM system.columns WHERE database = {database:String} AND table = {table:String}',
-    {database, table},
-    signal,
-  )
-  return new Set(columns.map(({name}) => name))
+/** A materialised one passes rows on. */
+const VIEWS = new Set(['View', 'LiveView', 'WindowView'])
+
+function remembersInserts({engine, engine_full: definition}: {engine: string; engine_full: string}): boolean {
+  const isReplicated = engine.startsWith('Replicated') || engine.startsWith('Shared')
+  return isReplicated || /non_replicated_deduplication_window = [1-9]/.test(definition)
 }
 
-async function remembersInserts(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<boolean> {
-  const [found] = await client.query<{engine: string; engine_full: string}>(
-    'SELECT engine, engine_full FROM system.tables WHERE database = {database:String} AND name = {table:String}',
+async function columnsOf(client: ClickHouse, {database, table, signal}: PrepareOptions): Promise<ReadonlyMap<string, Column>> {
+  const columns = await client.query<Column>(
+    'SELECT name, type, default_kind FROM system.columns WHERE database = {database:String} AND table = {table:String}',
     {database, table},
     signal,
   )
-  if (!found) return false
-  const isReplicated = found.engine.startsWith('Replicated') || found.engine.startsWith('Shared')
-  return isReplicated || /non_replicated_deduplication_window = [1-9]/.test(found.engine_full)
+  return new Map(columns.map((column) => [column.name, column]))
 }

@@ -297,6 +297,26 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
       expect(new Set(stored.map(({_value}) => _value))).toEqual(new Set(['0', '1', '2']))
     })
 
+    test('no integer that --on-type-conflict coerce can store digit for digit', async () => {
+      const integers = ['9007199254740992', '9007199254740993', '9223372036854775807', '-9223372036854775808']
+      const row = (name: string, text: string, second: number) => `{"Timestamp":${1450000000 + second},"${name}":${text}}`
+      const values = [
+        ...integers.map((text, index) => row('signed', index === 2 ? `"${text}"` : text, index)),
+        row('unsigned', '18446744073709551615', 4),
+        row('signed', '9223372036854775808', 5),
+      ]
+      const {cwd, bucket, run} = await scene({values})
+      await writeLine(bucket, 'swat_sensor_data signed=0i,unsigned=0u 1450000100000000000')
+      const {code, json} = await run(['--until-end', '--on-type-conflict', 'coerce', '--json'])
+      expect(code).toBe(3)
+      expect(json().ledger).toMatchObject({read: 6, written: 5, rejected: 1, rejectedBy: {'type conflict': 1}})
+      const stored = await bucket.stored()
+      const valuesOf = (name: string) => stored.filter(({_field}) => _field === name).map(({_value}) => _value)
+      expect(valuesOf('signed').sort()).toEqual([...integers, '0'].sort())
+      expect(valuesOf('unsigned').sort()).toEqual(['0', '18446744073709551615'])
+      expect(readFileSync(join(cwd, 'dead-letters/kafka-to-influx.ndjson'), 'utf8')).toContain('cannot be converted without loss')
+    })
+
     test('a point that is older than the bucket keeps, and stores the others of its batch', async () => {
       const now = new Date().toISOString()
       const bucket = await newBucket({retentionSeconds: 3600, shardSeconds: 3600})

@@ -116,6 +116,14 @@ describe('a message about a field of another type', () => {
       ['5', 'float', 'unsigned', '5u'],
       ['7u', 'unsigned', 'integer', '7i'],
       ['7i', 'integer', 'unsigned', '7u'],
+      ['9007199254740992', 'float', 'integer', '9007199254740992i'],
+      ['9007199254740993', 'float', 'integer', '9007199254740993i'],
+      ['9007199254740993.0', 'float', 'integer', '9007199254740993i'],
+      ['9223372036854775807', 'float', 'integer', '9223372036854775807i'],
+      ['-9223372036854775808', 'float', 'integer', '-9223372036854775808i'],
+      ['18446744073709551615', 'float', 'unsigned', '18446744073709551615u'],
+      ['9007199254740992i', 'integer', 'float', '9007199254740992'],
+      ['-0', 'float', 'unsigned', '0u'],
     ])('makes %s (%s) one of type %s: %s', (value, given, existing, coerced) => {
       const [group] = coercions([lineOf(`m,t=a f=${value},g=1 5`)], conflict(given, existing))
       expect(group).toEqual({rows: [0], replacements: [`m,t=a f=${coerced},g=1 5`]})
@@ -124,6 +132,11 @@ describe('a message about a field of another type', () => {
     it.each([
       ['1.5', 'float', 'integer'],
       ['1e300', 'float', 'integer'],
+      ['1e16', 'float', 'integer'],
+      ['1.00000000000000000001', 'float', 'integer'],
+      ['9223372036854775808', 'float', 'integer'],
+      ['-9223372036854775809', 'float', 'integer'],
+      ['18446744073709551616', 'float', 'unsigned'],
       ['-5', 'float', 'unsigned'],
       ['-5i', 'integer', 'unsigned'],
       ['9007199254740993i', 'integer', 'float'],
@@ -138,6 +151,12 @@ describe('a message about a field of another type', () => {
       const [kept, lost] = coercions([lineOf(`m f=${value} 5`)], conflict(given, existing))
       expect(kept).toEqual({rows: [], replacements: []})
       expect(lost).toMatchObject({rows: [0], reason: 'type conflict'})
+    })
+
+    it('say of what they refuse that it cannot be converted without loss', () => {
+      const options = {shardNanoseconds: WEEK, onTypeConflict: 'coerce'} as const
+      const [, lost] = explainPartialWrite([point({f: 1.5})], conflict('float', 'integer'), options)
+      expect(lost!.refused!.message).toBe('field "f" of "m" is float here and integer in the bucket, and cannot be converted without loss')
     })
 
     it('coerces what it can, refuses the others, and leaves key and time as they are', () => {

@@ -1,6 +1,6 @@
 import {describe, expect, it} from 'vitest'
 import {DataError} from '../../src/lib/errors.ts'
-import {decodeJson} from '../../src/lib/transforms/decode-json.ts'
+import {decodeJson, parseRows} from '../../src/lib/transforms/decode-json.ts'
 import {seededRandom} from '../fakes/random.ts'
 
 const decode = (text: string | Buffer) => decodeJson(Buffer.from(text))
@@ -118,5 +118,28 @@ describe('decodeJson', () => {
 
       expect(decode(damaged), damaged).toEqual([parsed])
     }
+  })
+})
+
+describe('parseRows', () => {
+  it.each<[what: string, text: string, rows: readonly unknown[]]>([
+    ['keeps the digits of an integer that would be rounded', '{"a":9007199254740993}', [{a: '9007199254740993'}]],
+    ['keeps its sign', '{"a":[-9223372036854775808]}', [{a: ['-9223372036854775808']}]],
+    ['keeps them in a JSON string', again({a: 1}).replace('1', '18446744073709551615'), [{a: '18446744073709551615'}]],
+    ['keeps them beside NaN', '{"a":9007199254740993,"b":NaN}', [{a: '9007199254740993', b: null}]],
+    ['leaves an integer that is exact', '{"a":9007199254740991}', [{a: 9_007_199_254_740_991}]],
+    [
+      'leaves a fraction and an exponent',
+      '{"a":2.4717159999999998,"b":1234567890123456.5,"c":1e20}',
+      [{a: 2.4717159999999998, b: 1234567890123456.5, c: 1e20}],
+    ],
+    ['leaves digits within text', '{"a":"9007199254740993","b":1}', [{a: '9007199254740993', b: 1}]],
+  ])('%s', (_, text, rows) => {
+    expect(parseRows(text)).toEqual(rows)
+  })
+
+  it('reads what is nested deeper than a stack reaches, also beside a long integer', () => {
+    const text = `{"a":9007199254740993,"b":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
+    expect(parseRows(text)[0]!['a']).toBe(9_007_199_254_740_992)
   })
 })

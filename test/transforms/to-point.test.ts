@@ -179,6 +179,14 @@ describe('a value', () => {
     expect(events).toEqual([['warn', 'field.skipped', {name: 'f', reason: 'not a number', example}]])
   })
 
+  it('keeps every digit of an integer, in the first message and in those that are laid out alike', () => {
+    const {linesOf} = points()
+    for (const integer of ['9007199254740993', '9223372036854775807', '-9223372036854775808', '18446744073709551615']) {
+      expect(linesOf(`{"Timestamp":"22/12/2015 4:00:10 PM","a":${integer}}`)).toEqual([`swat a=${integer} ${TIME}`])
+      expect(linesOf(`{"Timestamp":"22/12/2015 4:00:10 PM","a":"${integer}"}`)).toEqual([`swat a=${integer} ${TIME}`])
+    }
+  })
+
   it('is counted under one name, with its spaces or without', () => {
     const {linesOf, counts} = points({labelField: undefined})
     for (const key of [' f', 'f', 'f ']) linesOf({ts: 1, [key]: 'x', g: 1})

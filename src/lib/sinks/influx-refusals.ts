@@ -69,8 +69,9 @@ function explainTypeConflict(lines: readonly Line[], message: string, options: P
 
   // Innocent lines, or several shards: send each part again, alone.
   if (suspects.length < lines.length || shards.size > 1) return [...shards.values()].map((rows) => ({rows}))
-  const refused = new DataError('type conflict', `field "${field}" of "${measurement}" is ${given} here and ${existing} in the bucket`)
-  if (options.onTypeConflict === 'reject') return [{rows: suspects, refused}]
+  const conflict = `field "${field}" of "${measurement}" is ${given} here and ${existing} in the bucket`
+  if (options.onTypeConflict === 'reject') return [{rows: suspects, refused: new DataError('type conflict', conflict)}]
+  const refused = new DataError('type conflict', `${conflict}, and cannot be converted without loss`)
   return coerce(lines, suspects, (value) => coerceNumber(value, existing), {field, refused})
 }
 
@@ -100,11 +101,23 @@ function coerce(
 function coerceNumber(value: string, existing: string): string | undefined {
   const digits = value.replace(/[iu]$/, '')
   if (!/^[-+\d.e]+$/i.test(digits)) return undefined
-  const number = Number(digits)
-  if (existing === 'float') return Number.isSafeInteger(number) || /[.e]/i.test(digits) ? digits : undefined
-  if (!Number.isSafeInteger(number)) return undefined
-  if (existing === 'integer') return `${number}i`
-  return existing === 'unsigned' && number >= 0 ? `${number}u` : undefined
+  const integer = integerOf(digits)
+  if (existing === 'float') return integer === undefined || BigInt(Number(integer)) === integer ? digits : undefined
+  const range = RANGES[existing]
+  return range && integer !== undefined && integer >= range.from && integer <= range.to ? `${integer}${range.suffix}` : undefined
+}
+
+const RANGES: Readonly<Record<string, {readonly from: bigint; readonly to: bigint; readonly suffix: string}>> = {
+  integer: {from: -(2n ** 63n), to: 2n ** 63n - 1n, suffix: 'i'},
+  unsigned: {from: 0n, to: 2n ** 64n - 1n, suffix: 'u'},
+}
+
+/** Digit for digit: a number of JavaScript would round it from 2^53 on. */
+function integerOf(digits: string): bigint | undefined {
+  const plain = /^([-+]?\d+)(?:\.0*)?$/.exec(digits)?.[1]
+  if (plain !== undefined) return BigInt(plain)
+  const number = /e/i.test(digits) ? Number(digits) : NaN
+  return Number.isSafeInteger(number) ? BigInt(number) : undefined
 }
 
 function typeOf(value: string | undefined): string | undefined {

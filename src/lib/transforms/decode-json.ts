@@ -7,7 +7,7 @@ export type JsonObject = Readonly<Record<string, unknown>>
  * The rows of one message. Unwraps what producers in the field send: JSON inside a JSON string, an array of rows
  * (null elements are padding), bare NaN and Infinity. Throws DataError for what stays unreadable.
  */
-export const decodeJson = (bytes: Buffer): readonly JsonObject[] => parseRows(decodeText(bytes))
+export const decodeJson = (bytes: Buffer): readonly JsonObject[] => rowsOf(parse(decodeText(bytes), JSON.parse), JSON.parse)
 
 /** The text of a message, without a byte order mark. Throws DataError for what is not UTF-8. */
 export function decodeText(bytes: Buffer): string {
@@ -16,22 +16,42 @@ export function decodeText(bytes: Buffer): string {
   return text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
 }
 
-/** The same from its text. */
-export const parseRows = (text: string): readonly JsonObject[] => rowsOf(parse(text))
+/** The same from its text, with integers that a number of JavaScript would round as the text of their digits. */
+export const parseRows = (text: string): readonly JsonObject[] => rowsOf(parse(text, parseExactly), parseExactly)
 
-function rowsOf(value: unknown, depth = 0): readonly JsonObject[] {
+function rowsOf(value: unknown, parseText: ParseText, depth = 0): readonly JsonObject[] {
   if (isObject(value)) return [value]
-  if (typeof value === 'string' && depth < 3) return rowsOf(parse(value), depth + 1)
-  if (Array.isArray(value) && depth < 3) return value.flatMap((row) => (row === null ? [] : rowsOf(row, depth + 1)))
+  if (typeof value === 'string' && depth < 3) return rowsOf(parse(value, parseText), parseText, depth + 1)
+  if (Array.isArray(value) && depth < 3) return value.flatMap((row) => (row === null ? [] : rowsOf(row, parseText, depth + 1)))
   throw new DataError('not an object', `expected a JSON object, found ${describe(value)}`)
 }
 
-function parse(text: string): unknown {
+type ParseText = (text: string) => unknown
+
+function parseExactly(text: string): unknown {
+  if (!LONG_INTEGER.test(text)) return JSON.parse(text)
   try {
-    return JSON.parse(text)
+    return JSON.parse(text, keepDigits)
+  } catch (error) {
+    if (error instanceof RangeError) return JSON.parse(text) // nested deeper than a reviver reaches
+    throw error
+  }
+}
+
+/** 2^53 has 16 digits. Those of a fraction are rounded to the same float by whoever reads them. */
+const LONG_INTEGER = /(?<![\d.])\d{16,}(?![\d.eE])/
+
+function keepDigits(_key: string, value: unknown, context?: {readonly source?: string}): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  return /^-?\d+$/.test(context?.source ?? '') ? context!.source : value
+}
+
+function parse(text: string, parseText: ParseText): unknown {
+  try {
+    return parseText(text)
   } catch (error) {
     const repaired = replaceBareNumbers(text)
-    if (repaired !== text) return parse(repaired)
+    if (repaired !== text) return parse(repaired, parseText)
     throw new DataError('malformed JSON', (error as Error).message, {cause: error})
   }
 }

@@ -7,7 +7,8 @@ const decode = (text: string | Buffer) => decodeJson(Buffer.from(text))
 
 function refusal(text: string | Buffer): DataError {
   try {
-    decode(text)
+    const [row] = decode(text)
+    if (row instanceof DataError) return row
   } catch (error) {
     if (error instanceof DataError) return error
     throw error
@@ -84,12 +85,18 @@ describe('decodeJson', () => {
     ['a boolean', 'true', 'a boolean'],
     ['a number in a JSON string', '"5"', 'a number'],
     ['an array of numbers', '[1,2]', 'a number'],
-    ['rows with a number between them', '[{"a":1},5]', 'a number'],
     ['an array nested too deep', '[[[[{"a":1}]]]]', 'an array nested too deep'],
     ['JSON encoded too often', JSON.stringify(JSON.stringify(JSON.stringify(again({a: 1})))), 'a string'],
   ])('refuses %s, which holds no object', (_, text, found) => {
     const {reason, message} = refusal(text)
     expect([reason, message]).toEqual(['not an object', `expected a JSON object, found ${found}`])
+  })
+
+  it('leaves the others of an array as they are, and a refusal in the place of each that is none', () => {
+    const refused = (reason: string) => expect.objectContaining({name: 'DataError', reason}) as unknown
+    const [number, text, deep] = [refused('not an object'), refused('malformed JSON'), refused('not an object')]
+    expect(decode('[{"a":1},5,null,"x",[{"a":2},[[{"a":3}]],7]]')).toEqual([{a: 1}, number, text, {a: 2}, deep, number])
+    expect(decode(again([{a: 1}, 5]))).toEqual([{a: 1}, number])
   })
 
   it('refuses bytes that are not UTF-8 rather than guessing at their letters', () => {
@@ -140,6 +147,6 @@ describe('parseRows', () => {
 
   it('reads what is nested deeper than a stack reaches, also beside a long integer', () => {
     const text = `{"a":9007199254740993,"b":${'['.repeat(100_000)}${']'.repeat(100_000)}}`
-    expect(parseRows(text)[0]!['a']).toBe(9_007_199_254_740_992)
+    expect(parseRows(text)).toMatchObject([{a: 9_007_199_254_740_992}])
   })
 })

@@ -128,6 +128,15 @@ describe('toPoint reads', () => {
     expect(points().linesOf(message)).toEqual(lines)
   })
 
+  it('the good rows of an array, and says in the place of each of the others what it is', () => {
+    const message = '[{"Timestamp":1450000033,"n":1},{"Timestamp":"bad","n":2},null,7]'
+    expect(points({labelField: undefined}).linesOf(message)).toEqual([
+      'swat n=1 1450000033000000000',
+      'refused: bad timestamp',
+      'refused: not an object',
+    ])
+  })
+
   it('all 51 values of a SWaT row, in their order', () => {
     const names = Array.from({length: 51}, (_, index) => `TAG${index}`)
     const row = Object.fromEntries(names.map((name, index) => [name, `${index}.5`]))

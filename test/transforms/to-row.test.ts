@@ -36,6 +36,7 @@ describe('toRow', () => {
 
   it('refuses a message as a whole when one of its rows is bad', () => {
     expect(() => outcomeOf([EVENT, {...EVENT, ts: 'soon'}])).toThrow(refusalOf('bad timestamp'))
+    expect(() => outcomeOf([EVENT, 7])).toThrow(refusalOf('not an object'))
   })
 
   it('filters what has no rows', () => {

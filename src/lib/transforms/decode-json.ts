@@ -3,11 +3,14 @@ import {DataError} from '../errors.ts'
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
+/** What stands in the place of a row: one of several that is none is refused alone. */
+export type Row = JsonObject | DataError
+
 /**
  * The rows of one message. Unwraps what producers in the field send: JSON inside a JSON string, an array of rows
- * (null elements are padding), bare NaN and Infinity. Throws DataError for what stays unreadable.
+ * (null elements are padding), bare NaN and Infinity. Throws DataError for a message that stays unreadable.
  */
-export const decodeJson = (bytes: Buffer): readonly JsonObject[] => rowsOf(parse(decodeText(bytes), JSON.parse), JSON.parse)
+export const decodeJson = (bytes: Buffer): readonly Row[] => rowsOf(parse(decodeText(bytes), JSON.parse), JSON.parse)
 
 /** The text of a message, without a byte order mark. Throws DataError for what is not UTF-8. */
 export function decodeText(bytes: Buffer): string {
@@ -17,13 +20,22 @@ export function decodeText(bytes: Buffer): string {
 }
 
 /** The same from its text, with integers that a number of JavaScript would round as the text of their digits. */
-export const parseRows = (text: string): readonly JsonObject[] => rowsOf(parse(text, parseExactly), parseExactly)
+export const parseRows = (text: string): readonly Row[] => rowsOf(parse(text, parseExactly), parseExactly)
 
-function rowsOf(value: unknown, parseText: ParseText, depth = 0): readonly JsonObject[] {
+function rowsOf(value: unknown, parseText: ParseText, depth = 0): readonly Row[] {
   if (isObject(value)) return [value]
   if (typeof value === 'string' && depth < 3) return rowsOf(parse(value, parseText), parseText, depth + 1)
-  if (Array.isArray(value) && depth < 3) return value.flatMap((row) => (row === null ? [] : rowsOf(row, parseText, depth + 1)))
+  if (Array.isArray(value) && depth < 3) return value.flatMap((row) => (row === null ? [] : rowsOfElement(row, parseText, depth + 1)))
   throw new DataError('not an object', `expected a JSON object, found ${describe(value)}`)
+}
+
+function rowsOfElement(value: unknown, parseText: ParseText, depth: number): readonly Row[] {
+  try {
+    return rowsOf(value, parseText, depth)
+  } catch (error) {
+    if (error instanceof DataError) return [error]
+    throw error
+  }
 }
 
 type ParseText = (text: string) => unknown

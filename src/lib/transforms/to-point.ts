@@ -12,7 +12,7 @@ import {eventTime} from './event-time.ts'
 import {exampleOf} from './example.ts'
 import {createFlatReader} from './flat-reader.ts'
 import {LABEL_FIELDS, normaliseLabel} from './label.ts'
-import {mapRows} from './map-rows.ts'
+import {mapRows, readable} from './map-rows.ts'
 
 export interface PointOptions extends EventTimeOptions {
   readonly measurement: string
@@ -50,7 +50,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     const read = flat.read(text)
     if (read) return {rows: [pointOfFlat(read, message)]}
     const rows = parseRows(text)
-    if (rows.length === 1) flat.learn(text, Object.keys(rows[0]!))
+    if (rows.length === 1) flat.learn(text, Object.keys(readable(rows[0]!)))
     return {rows: mapRows(rows, (row) => pointOf(row, message))}
   }
 

@@ -6,6 +6,7 @@ import {DataError} from '../errors.ts'
 import {numericValue, truthiness} from '../format/numeric.ts'
 import {decodeJson} from './decode-json.ts'
 import {exampleOf} from './example.ts'
+import {readable} from './map-rows.ts'
 import {SENSOR_FIELDS, SENSOR_STATES} from './sensors.ts'
 
 /** A row of the seed's table. `ts` is text, "1594512106.869": the one form that the engine reads alike as number and as text. */
@@ -31,7 +32,7 @@ export interface RowOptions {
 export function toRow({onMissing, parseTimestamp}: RowOptions): Transform<RawMessage, MessageRows> {
   return ({value, timestamp}, position) => {
     if (value === null) return {filtered: 'tombstone'}
-    const rows = decodeJson(value).map(rowOf)
+    const rows = decodeJson(value).map((row) => rowOf(readable(row)))
     return rows.length === 0 ? {filtered: 'no rows'} : {rows: [{position, receivedAt: timestamp, rows}]}
   }
 

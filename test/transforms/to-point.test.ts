@@ -222,6 +222,14 @@ describe('a value', () => {
     expect(() => flatLineOf({ts: 1, 'a\nb': 1, f: 1})).toThrow(refusalOf('unwritable field'))
   })
 
+  it('that is no number is left out under whatever name, also one that line protocol cannot carry', () => {
+    const {linesOf, counts} = points({labelField: undefined})
+    for (const name of ['path\\', 'a\nb', '\tc', 'd'.repeat(5000)])
+      expect(linesOf({ts: 1, n: 1, [name]: 'abc'})).toEqual(['swat n=1 1000000000'])
+    expect(counts).toEqual({'field.skipped': {'path\\': 1, 'a\nb': 1, c: 1, ['d'.repeat(5000)]: 1}})
+    expect(() => linesOf({ts: 1, n: 1, 'path\\': 5})).toThrow(refusalOf('unwritable field'))
+  })
+
   it('is refused with its message when no other is a number', () => {
     for (const message of [{ts: 1}, {ts: 1, f: 'x'}, {ts: 1, label: 0}, {}])
       expect(() => lineOf(message)).toThrow(refusalOf('no fields', 'the record has no numeric value'))

@@ -80,7 +80,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
 
   function lineOf(parts: Parts, message: RawMessage): Line {
     if (parts.fields === '') throw new DataError('no fields', 'the record has no numeric value')
-    const time = eventTime(parts.time?.value, parts.time?.name, message, options)
+    const time = eventTime(parts.time?.value, parts.time?.role.name, message, options)
     addLabel(parts) // last: it notes what is stored without a label, not what is rejected
     return encodeLine(seriesOf(parts.tags), parts.fields, time)
   }
@@ -101,7 +101,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
   function addValue(role: Role, value: unknown, parts: Parts): void {
     if (role.kind === 'field' || role.kind === 'wrapper') addField(role, value, parts)
     else if (role.kind === 'tag') addTag(role.name, value, parts)
-    else if (role.kind === 'time' || role.kind === 'label') parts[role.kind] = better({...role, value}, parts[role.kind], parts)
+    else if (role.kind === 'time' || role.kind === 'label') parts[role.kind] = better({role, value}, parts[role.kind], parts)
     else if (role.kind === 'nameless') observations.note('field.skipped', '', {reason: 'its name is empty', example: exampleOf(value)})
   }
 
@@ -111,15 +111,17 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     else addFieldText(role, text, parts)
   }
 
+  /** Only a number needs a name that can be written. */
   function addFieldText(role: Role, text: string, parts: Parts): void {
+    role.encodedKey ??= encodeFieldKey(role.name)
     parts.fields += parts.fields === '' ? role.encodedKey + text : `,${role.encodedKey}${text}`
   }
 
   /** Of several usual names the first in the list counts; the others are values like any other. */
   function better(found: Found, current: Found | undefined, parts: Parts): Found {
     if (current === undefined) return found
-    const [chosen, other] = found.rank < current.rank ? [found, current] : [current, found]
-    addField(other, other.value, parts)
+    const [chosen, other] = found.role.rank < current.role.rank ? [found, current] : [current, found]
+    addField(other.role, other.value, parts)
     return chosen
   }
 
@@ -141,7 +143,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     if (options.labelField === undefined) return
     const status = label && normaliseLabel(label.value)
     if (status) tags.push(['status', status])
-    else if (label) observations.note('label.unknown', label.name, {example: exampleOf(label.value), stored: 'without the tag status'})
+    else if (label) observations.note('label.unknown', label.role.name, {example: exampleOf(label.value), stored: 'without the tag status'})
     else observations.note('label.missing', '', {looked: options.labelField, stored: 'without the tag status'})
   }
 
@@ -163,7 +165,7 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     if (learnt) return learnt
     if (roles.size >= 10_000) roles.clear()
     const name = key.trim()
-    const role = {name, isTrimmed: name !== key, rank: 0, encodedKey: '', ...kindOf(name)}
+    const role: Role = {name, isTrimmed: name !== key, rank: 0, encodedKey: undefined, ...kindOf(name)}
     roles.set(key, role)
     return role
   }
@@ -172,13 +174,12 @@ export function toPoint(options: PointOptions): Transform<RawMessage, Line> {
     if (options.excludeFields.includes(name)) return {kind: 'excluded'}
     if (name === '') return {kind: 'nameless'}
     if (options.tagFields.includes(name)) return {kind: 'tag'}
-    const encodedKey = encodeFieldKey(name)
     const times = options.timestampField === undefined ? TIMESTAMP_FIELDS : [options.timestampField]
     const time = times.indexOf(options.timestampField === undefined ? name.toLowerCase() : name)
-    if (time !== -1) return {kind: 'time', rank: time, encodedKey}
+    if (time !== -1) return {kind: 'time', rank: time}
     const label = options.labelField === 'auto' ? LABEL_FIELDS.indexOf(name) : options.labelField === name ? 0 : -1
-    if (label !== -1) return {kind: 'label', rank: label, encodedKey}
-    return {kind: WRAPPERS.has(name.toLowerCase()) ? 'wrapper' : 'field', encodedKey}
+    if (label !== -1) return {kind: 'label', rank: label}
+    return {kind: WRAPPERS.has(name.toLowerCase()) ? 'wrapper' : 'field'}
   }
 }
 
@@ -189,10 +190,12 @@ interface Role {
   readonly isTrimmed: boolean
   /** Of several usual names the lowest counts. */
   readonly rank: number
-  readonly encodedKey: string
+  /** Worked out when it is first written. */
+  encodedKey: string | undefined
 }
 
-interface Found extends Role {
+interface Found {
+  readonly role: Role
   readonly value: unknown
 }
 

@@ -221,7 +221,7 @@ describeWith('clickhouse')('the ClickHouse sink', () => {
           return engine.client.query(...asked)
         },
       }
-      const positions = createStoredPositions(counting, `\`${table}\``, 3)
+      const positions = createStoredPositions(counting, `\`${table}\``, {pagePositions: 3})
       const missing: string[] = []
       for (const batch of [messages.slice(0, 13), messages.slice(13, 20), messages.slice(20)])
         for (const {owner, index} of await positions.rowsNotStored(batch, never)) missing.push(`${batch[owner]!.position.offset}/${index}`)

@@ -91,6 +91,40 @@ describe('a table that has much', () => {
   })
 })
 
+describe('what is kept of a table', () => {
+  it('is nothing once all of it lies behind: a lower message is asked for again', async () => {
+    const {positions, queries} = tableWith(['1/0', '2/0', '5/0'])
+    expect(await ownersOf(positions, [1, 5, 5])).toEqual([])
+    expect(await ownersOf(positions, [2])).toEqual([])
+    expect(queries).toHaveLength(1)
+    expect(await ownersOf(positions, [6, 7])).toEqual([0, 1])
+    expect(await ownersOf(positions, [8])).toEqual([0])
+    expect(queries).toHaveLength(1)
+    expect(await ownersOf(positions, [2, 8])).toEqual([1])
+    expect(queries.map(({offset}) => offset)).toEqual(['1', '2'])
+  })
+
+  it('is bounded for all partitions together: the one that was longest not looked at is read again', async () => {
+    const {positions, queries} = tableWith(['1/0', '2/0', '9/0'], 50_000, 7)
+    const look = async (...partitions: readonly string[]) => {
+      for (const partition of partitions) expect(await ownersOf(positions, [message(1, {partition})])).toEqual([])
+      return queries.splice(0).map(({topic, partition}) => `${topic}/${partition}`)
+    }
+
+    expect(await look('t/0@1', 't/1@1', 't/2@1')).toEqual(['t/0', 't/1', 't/2'])
+    expect(await look('t/1@1', 't/2@1', 't/1@1')).toEqual([])
+    expect(await look('t/0@1')).toEqual(['t/0'])
+    expect(await look('t/1@1', 't/0@1')).toEqual([])
+    expect(await look('t/2@1')).toEqual(['t/2'])
+  })
+
+  it('is at least the page that is looked at, however little may be kept', async () => {
+    const {positions, queries} = tableWith(['1/0', '2/0', '9/0'], 50_000, 1)
+    for (const offset of [1, 2]) expect(await ownersOf(positions, [offset])).toEqual([])
+    expect(queries).toHaveLength(1)
+  })
+})
+
 describe('rows that were stored already', () => {
   it('are counted once, however often their messages are sent', async () => {
     const {positions} = tableWith(['1/0', '1/1', '3/0'])
@@ -224,7 +258,7 @@ interface Asked {
 }
 
 /** A client whose table has these positions, whichever partition is asked for. */
-function tableWith(positions: readonly string[], pagePositions?: number) {
+function tableWith(positions: readonly string[], pagePositions = 50_000, keptPositions = Infinity) {
   const rows = [...positions]
   const stored = {
     add(position: string) {
@@ -249,7 +283,14 @@ function tableWith(positions: readonly string[], pagePositions?: number) {
       return found.map((place) => ({position: `${Math.floor(place / 100)}/${place % 100}`})) as Row[]
     },
   }
-  return {positions: createStoredPositions(client as ClickHouse, TABLE, pagePositions), stored, queries, answered, signals, failures}
+  return {
+    positions: createStoredPositions(client as ClickHouse, TABLE, {pagePositions, keptPositions}),
+    stored,
+    queries,
+    answered,
+    signals,
+    failures,
+  }
 }
 
 /** Ascending as the positions do. */

@@ -31,6 +31,8 @@ export interface StoredPositions {
 
 /** How much is read ahead of a partition, and kept of it: about 4 MB. */
 const PAGE_POSITIONS = 50_000
+/** Of all partitions together. The page that was longest not looked at is given up, and read again when it is needed. */
+const KEPT_POSITIONS = 1_000_000
 
 interface Place {
   readonly offset: bigint
@@ -42,10 +44,17 @@ interface Page {
   readonly from: Place
   readonly to: Place | undefined
   readonly positions: ReadonlySet<string>
+  /** The highest of them. */
+  readonly last: Place | undefined
 }
 
-export function createStoredPositions(client: ClickHouse, table: string, pagePositions = PAGE_POSITIONS): StoredPositions {
-  const pages = new Map<string, Page>() // by the partition's name, which tells one assignment from the next
+export function createStoredPositions(
+  client: ClickHouse,
+  table: string,
+  {pagePositions = PAGE_POSITIONS, keptPositions = KEPT_POSITIONS} = {},
+): StoredPositions {
+  // By the partition's name, which tells one assignment from the next; the page that was looked at last comes last.
+  const pages = new Map<string, Page>()
   // What was found stays as it was: a part of a batch that was accepted is sent once more to see whether the server works.
   const storedRows = new WeakMap<MessageRows, ReadonlySet<number>>()
   const doubted = new WeakSet<MessageRows>()
@@ -80,12 +89,27 @@ export function createStoredPositions(client: ClickHouse, table: string, pagePos
       for (const index of message.rows.keys()) {
         const place = {offset, index}
         if (!page || !covers(page, place)) page = await turnTo(partition, place, signal)
+        if (isPassed(page, place)) page = {from: place, to: undefined, positions: NOTHING, last: undefined}
         if (page.positions.has(`${offset}/${index}`)) (found ??= new Set()).add(index)
       }
 
       if (found && !storedRows.has(message)) alreadyStored += found.size // else it is we who stored them
       storedRows.set(message, found ?? NONE)
       doubted.delete(message)
+    }
+
+    if (page) keep(partition, page)
+  }
+
+  function keep(partition: string, page: Page): void {
+    pages.delete(partition)
+    pages.set(partition, page)
+    let kept = 0
+    for (const {positions} of pages.values()) kept += positions.size
+    for (const [name, {positions}] of pages) {
+      if (kept <= keptPositions || name === partition) return
+      pages.delete(name)
+      kept -= positions.size
     }
   }
 
@@ -108,17 +132,22 @@ export function createStoredPositions(client: ClickHouse, table: string, pagePos
       signal,
     )
     const isLast = rows.length < pagePositions
-    return {from, to: isLast ? undefined : positionOf(rows.at(-1)!.position), positions: new Set(rows.map(({position}) => position))}
+    const last = rows.length === 0 ? undefined : positionOf(rows.at(-1)!.position)
+    return {from, to: isLast ? undefined : last, positions: new Set(rows.map(({position}) => position)), last}
   }
 }
 
 const NONE: ReadonlySet<number> = new Set()
+const NOTHING: ReadonlySet<string> = new Set()
 
 /** Letters that are replayed come in any order. */
 const inOrder = (messages: readonly MessageRows[]) =>
   messages.toSorted(({position: {offset: one}}, {position: {offset: other}}) => (one < other ? -1 : one > other ? 1 : 0))
 
 const covers = ({from, to}: Page, place: Place) => !isBefore(place, from) && (to === undefined || !isBefore(to, place))
+
+/** Whether nothing of the table lies before a reader who has come to this place. */
+const isPassed = ({to, last}: Page, place: Place) => to === undefined && last !== undefined && isBefore(last, place)
 
 const isBefore = (one: Place, other: Place) => one.offset < other.offset || (one.offset === other.offset && one.index < other.index)
 

@@ -1,5 +1,17 @@
 import {describe, expect, it} from 'vitest'
-import {duration, httpUrl, integer, listFlag, oneOf, size, text, toggleFlag, toSetting, valueFlag} from '../../src/lib/cli/flag.ts'
+import {
+  duration,
+  httpUrl,
+  integer,
+  listFlag,
+  oneOf,
+  size,
+  someDuration,
+  text,
+  toggleFlag,
+  toSetting,
+  valueFlag,
+} from '../../src/lib/cli/flag.ts'
 
 const plain = {summary: 'a flag'}
 
@@ -118,6 +130,12 @@ describe('durations, sizes and addresses', () => {
 
   it.each(['soon', '-1s', '5 minutes', '1,5s', ''])('%j is no duration', (given) => {
     expect(() => duration(given)).toThrow('expected a duration such as 500ms, 2s, 5m, 1h or 30d')
+  })
+
+  it('may be none at all only where that makes sense', () => {
+    expect([' 2s ', '1ms'].map(someDuration)).toEqual([2000, 1])
+    for (const none of ['0', '0s', '0.0', '0h0m']) expect(() => someDuration(none)).toThrow('expected a duration above 0, such as')
+    expect(() => someDuration('soon')).toThrow('expected a duration such as 500ms')
   })
 
   it.each(['0', '0MB', 'big', '-1', '10XB', ''])('%j is no size', (given) => {

@@ -191,6 +191,26 @@ describe('values', () => {
     expect((await shown(['kafka-to-influx'], {env}))['influx-bucket']!.value).toBe('c')
   })
 
+  it.each([
+    ['kafka-to-influx', 'influx-timeout'],
+    ['kafka-to-influx', 'connect-timeout'],
+    ['kafka-to-clickhouse', 'connect-timeout'],
+    ['kafka-to-clickhouse', 'max-time'],
+    ['produce', 'connect-timeout'],
+  ])('of %s are refused where nothing could be done in no time: --%s 0', async (command, flag) => {
+    const {code, stdout, stderr} = await ucs([command, `--${flag}`, '0s'])
+    expect({code, stdout, stderr}).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `error: --${flag}: expected a duration above 0, such as 500ms or 30s\n`,
+    })
+  })
+
+  it('may be 0 where that says something', async () => {
+    const args = ['--pause', '0', '--flush-interval', '0', '--retry-for', '0', '--shutdown-timeout', '0']
+    expect(Object.keys(await shown(['produce', ...args], {}))).toContain('pause')
+  })
+
   it('are named with their origin when they are wrong', async () => {
     const {code, stderr} = await ucs(['produce', '--dry-run'], {env: {UCS_PAUSE: 'soon'}})
     expect(code).toBe(2)

@@ -131,6 +131,13 @@ export const duration: Decoder<number> = (given) => {
   return milliseconds
 }
 
+/** The same where none at all would make no sense. */
+export const someDuration: Decoder<number> = (given) => {
+  const milliseconds = duration(given)
+  if (milliseconds === 0) throw new UsageError('expected a duration above 0, such as 500ms or 30s')
+  return milliseconds
+}
+
 /** Bytes, at least one. */
 export const size: Decoder<number> = (given) => {
   const bytes = parseSize(given.trim())

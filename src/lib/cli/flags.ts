@@ -1,6 +1,6 @@
 import {parseLogLevel} from '../runtime/log-level.ts'
 import {UsageError} from '../errors.ts'
-import {duration, httpUrl, integer, oneOf, size, text, toggleFlag, valueFlag} from './flag.ts'
+import {duration, httpUrl, integer, oneOf, size, someDuration, text, toggleFlag, valueFlag} from './flag.ts'
 
 /* One definition for each group of flags, so that a word means the same everywhere. */
 
@@ -72,7 +72,7 @@ export const influxFlags = {
     group: 'INFLUXDB',
     value: 'FILE',
   }),
-  'influx-timeout': valueFlag(duration, {
+  'influx-timeout': valueFlag(someDuration, {
     summary: 'how long to wait for one answer',
     group: 'INFLUXDB',
     fallback: '30s',
@@ -111,7 +111,7 @@ export const kafkaFlags = {
     fallback: 'localhost:9092',
     value: 'HOST:PORT',
   }),
-  'connect-timeout': valueFlag(duration, {
+  'connect-timeout': valueFlag(someDuration, {
     summary: 'how long one attempt to connect may take',
     group: 'KAFKA',
     fallback: '5s',
@@ -273,7 +273,7 @@ export const offsetGapFlag = {
 
 export const limitFlags = {
   'max-messages': valueFlag(integer({min: 1}), {summary: 'stop after this many messages', group: 'LIMITS', value: 'N'}),
-  'max-time': valueFlag(duration, {summary: 'stop reading after this long', group: 'LIMITS', value: 'D'}),
+  'max-time': valueFlag(someDuration, {summary: 'stop reading after this long', group: 'LIMITS', value: 'D'}),
   'until-end': toggleFlag({summary: 'stop at the ends that the partitions have at the start', group: 'LIMITS'}),
 } as const
 

@@ -206,6 +206,12 @@ describe('values', () => {
     })
   })
 
+  it.each(['produce', 'kafka-to-influx', 'kafka-to-clickhouse'])('of %s are refused where they are no broker', async (command) => {
+    const {code, stderr} = await ucs([command], {env: {KAFKA_BROKER: 'http://127.0.0.1:9092'}})
+    expect(code).toBe(2)
+    expect(stderr).toBe('error: KAFKA_BROKER: expected HOST:PORT, several separated by commas; the port is 9092 where none is given\n')
+  })
+
   it('may be 0 where that says something', async () => {
     const args = ['--pause', '0', '--flush-interval', '0', '--retry-for', '0', '--shutdown-timeout', '0']
     expect(Object.keys(await shown(['produce', ...args], {}))).toContain('pause')

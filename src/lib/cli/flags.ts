@@ -103,7 +103,7 @@ export const influxBucketFlag = (fallback: string) => ({
 })
 
 export const kafkaFlags = {
-  broker: valueFlag(text, {
+  broker: valueFlag(brokers, {
     summary: 'brokers, comma-separated; --bootstrap means the same',
     group: 'KAFKA',
     variables: ['KAFKA_BROKER'],
@@ -303,6 +303,19 @@ export const inputFlag = {
 export const dryRunFlag = {
   'dry-run': toggleFlag({summary: 'print what would be written, and write nothing'}),
 } as const
+
+/** As they were given: `host:port`, with or without the port, several by commas. The client would take anything, and say that it cannot be reached. */
+export function brokers(given: string): string {
+  const named = given.split(',').filter((part) => part.trim() !== '')
+  if (named.length === 0 || !named.every((part) => isBroker(part.trim())))
+    throw new UsageError('expected HOST:PORT, several separated by commas; the port is 9092 where none is given')
+  return given
+}
+
+function isBroker(address: string): boolean {
+  const [, port = '9092'] = /^(?:\[[\da-f:.]+(?:%\w+)?\]|[^\s:/@?#[\]]+)(?::(\d{1,5}))?$/i.exec(address) ?? [, '0']
+  return Number(port) >= 1 && Number(port) <= 65_535
+}
 
 /** Kafka's own rule. A broker would only say that there is no such topic, or that it cannot be reached. */
 export function topicName(given: string): string {

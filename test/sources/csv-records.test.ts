@@ -40,6 +40,45 @@ describe('a header', () => {
     expect(() => dialectOf(text)).toThrow(says)
   })
 
+  const wide = Buffer.from('\uFEFFts,temp\r\n1,2\r\n', 'utf16le')
+  it.each([
+    {what: 'UTF-16', bytes: wide, encoding: 'UTF-16LE'},
+    {what: 'UTF-16 without a byte order mark', bytes: wide.subarray(2), encoding: 'UTF-16LE'},
+    {what: 'UTF-16 with its bytes the other way round', bytes: Buffer.from(wide).swap16(), encoding: 'UTF-16BE'},
+    {what: 'that without a byte order mark', bytes: Buffer.from(wide).swap16().subarray(2), encoding: 'UTF-16BE'},
+    {what: 'UTF-16 in another script', bytes: Buffer.from('\uFEFF時刻,温度\n', 'utf16le'), encoding: 'UTF-16LE'},
+  ])('is not looked for in $what, which is to be converted', ({bytes, encoding}) => {
+    expect(refusalOf(bytes)).toMatchObject({
+      name: 'UsageError',
+      message: `rows.csv looks like ${encoding} and not like UTF-8`,
+      suggestion: `Convert it: iconv -f ${encoding} -t UTF-8`,
+    })
+  })
+
+  it.each([
+    {what: 'tabs', text: 'ts\tdevice\n1\ta\n', named: 'tabs'},
+    {what: 'tabs, in quotes and below stage names', text: 'P1\tP1\n"ts"\t"device"\n', named: 'tabs'},
+    {what: 'bars', text: 'ts | device\n', named: '|'},
+  ])('between $what is seen, and which separators are understood is said', ({text, named}) => {
+    expect(refusalOf(Buffer.from(text))).toMatchObject({
+      name: 'UsageError',
+      suggestion: `Its fields are separated by ${named}: convert it, commas and semicolons are understood`,
+    })
+  })
+
+  it('that is missing for another reason says nothing of separators', () => {
+    expect(refusalOf(Buffer.from('a\tb\n'))).toMatchObject({name: 'UsageError', suggestion: undefined})
+    expect(refusalOf(Buffer.from('1,2\n'))).toMatchObject({name: 'UsageError', suggestion: undefined})
+  })
+
+  function refusalOf(head: Buffer): unknown {
+    try {
+      return detectDialect(head, 'rows.csv', WITH_TS)
+    } catch (error) {
+      return error
+    }
+  }
+
   it('is refused when it names columns twice once the spaces are trimmed, with their names', () => {
     const text = 'ts, MV101,P1,MV101,P1 ,P1\n'
     expect(() => dialectOf(text)).toThrow(UsageError)

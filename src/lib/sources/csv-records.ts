@@ -80,10 +80,15 @@ export function detectDialect(head: Buffer, name: string, rule: HeaderRule): Dia
   const {delimiter, rows} = firstRows(head)
   const header = rows.find(({columns}) => rule.isHeader(columns))
   if (!header) {
+    const encoding = wideEncoding(head)
+    if (encoding !== undefined) {
+      throw new UsageError(`${name} looks like ${encoding} and not like UTF-8`, {suggestion: `Convert it: iconv -f ${encoding} -t UTF-8`})
+    }
+
     const found = rows[0]
       ? `its first line is "${rows[0].columns.slice(0, 8).join(delimiter)}${rows[0].columns.length > 8 ? '…' : ''}"`
       : 'it is empty'
-    throw new UsageError(`${name} has no header with ${rule.expects}: ${found}`)
+    throw new UsageError(`${name} has no header with ${rule.expects}: ${found}`, {suggestion: separatorHint(rows, rule)})
   }
 
   const twice = header.columns.filter((column, index) => column !== '' && header.columns.indexOf(column) !== index)
@@ -99,7 +104,28 @@ export function detectDialect(head: Buffer, name: string, rule: HeaderRule): Dia
   return {delimiter, columns: header.columns, dataStart: header.end}
 }
 
+/** By its byte order mark, or because of text in Latin letters every second byte is 0. */
+function wideEncoding(head: Buffer): string | undefined {
+  const mark = head.subarray(0, 2).toString('hex')
+  const bytes = head.subarray(0, 64)
+  const zeros = (parity: number) => bytes.filter((byte, index) => index % 2 === parity && byte === 0).length
+  if (mark === 'fffe' || zeros(1) > bytes.length / 3) return 'UTF-16LE'
+  return mark === 'feff' || zeros(0) > bytes.length / 3 ? 'UTF-16BE' : undefined
+}
+
+/** Separators that some exports have and that are not understood. */
+const OTHER_SEPARATORS = {'\t': 'tabs', '|': '|'} as const
+
+function separatorHint(rows: readonly FirstRow[], rule: HeaderRule): string | undefined {
+  const isHeader = (separator: string) => rows.some(({line}) => rule.isHeader(line.split(separator).map(unquoted)))
+  const found = Object.entries(OTHER_SEPARATORS).find(([separator]) => isHeader(separator))
+  return found && `Its fields are separated by ${found[1]}: convert it, commas and semicolons are understood`
+}
+
+const unquoted = (column: string) => column.trim().replace(/^"(.*)"$/, '$1')
+
 interface FirstRow {
+  readonly line: string
   readonly columns: readonly string[]
   /** Where the next one begins. */
   readonly end: number
@@ -118,7 +144,7 @@ function firstRows(head: Buffer): {delimiter: ',' | ';'; rows: readonly FirstRow
     if (rows.length === 2 || from === to) return
     const columns = parseRecord(text.subarray(from, to), delimiter).fields.map((field) => field.trim())
     const end = start + text.indexOf('\n', to) + 1
-    rows.push({columns, end: Math.min(end, head.length), isComplete: end <= head.length})
+    rows.push({line: text.toString('utf8', from, to), columns, end: Math.min(end, head.length), isComplete: end <= head.length})
   })
   return {delimiter, rows}
 }

@@ -5,6 +5,7 @@ import type {Clock} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {clickhouseFlags, influxFlags, kafkaFlags} from './flags.ts'
+import type {UcsError} from '../errors.ts'
 import {AuthError, UsageError} from '../errors.ts'
 import {readNamedFile} from '../runtime/named-file.ts'
 import {strongestOf} from './settings.ts'
@@ -42,7 +43,7 @@ async function saslOf(values: Values<typeof kafkaFlags>, given: Origins): Promis
   return {mechanism, username, password}
 }
 
-export async function influxClient(values: Values<typeof influxFlags>, given: Origins, clock: Clock): Promise<InfluxClient> {
+export async function influxClient(values: Values<typeof influxFlags>, token: () => Promise<string>, clock: Clock): Promise<InfluxClient> {
   const {search, username} = values['influx-url']
   if (search !== '' || username !== '')
     throw new UsageError('--influx-url takes no parameters and no user', {suggestion: 'Use --influx-org, --influx-bucket and --token'})
@@ -56,7 +57,7 @@ export async function influxClient(values: Values<typeof influxFlags>, given: Or
       caFlag: '--influx-ca',
     }),
     org: values['influx-org'],
-    token: await influxToken(values, given),
+    token,
     now: () => clock.now(),
   })
 }
@@ -66,22 +67,24 @@ export async function influxTrust(values: Values<typeof influxFlags>) {
   return {ca: await readPem(values, 'influx-ca'), skipsVerification: values['influx-skip-verify']}
 }
 
-/** The token, or a way to read it again: a rotated file takes effect at the next attempt. */
+/** The token, or a way to read it again: a rotated file takes effect at the next attempt. To be asked for once a run, or a pipe has none left. */
 export async function influxToken(values: Values<typeof influxFlags>, given: Origins): Promise<() => Promise<string>> {
   const source = strongestOf(given, ['token', 'token-file'])
   if (source === undefined) throw new UsageError('--token is missing', {suggestion: 'Set INFLUX_TOKEN, or name a file with --token-file'})
   const {token, 'token-file': file} = values
   if (source === 'token') return async () => Promise.resolve(token!)
-  await readSecretFile(file!, '--token-file')
+  let last = await readSecretFile(file!, '--token-file')
   return async () => {
     try {
-      return await readSecretFile(file!, '--token-file')
+      last = await readSecretFile(file!, '--token-file')
     } catch (cause) {
-      throw new AuthError(`the token cannot be read: ${(cause as Error).message}`, {
-        cause,
-        suggestion: `Write the token to ${file}`,
-      })
+      // A pipe is read once, and a file may just be written anew: whether the last token still serves the server knows.
+      if (cause instanceof UsageError) return last
+      const {message, suggestion} = cause as UcsError
+      throw new AuthError(`the token cannot be read: ${message}`, {cause, suggestion})
     }
+
+    return last
   }
 }
 

@@ -29,14 +29,15 @@ export async function openInfluxSink(
 
   const {createInfluxSink} = await import('../sinks/influx.ts')
   const bucket = values['influx-bucket']
+  const token = await influxToken(values, given)
   return createInfluxSink({
-    client: await influxClient(values, given, clock),
+    client: await influxClient(values, token, clock),
     bucket,
     compresses: await shouldCompress(values),
     maxInFlight: values['in-flight'],
     onTypeConflict: values['on-type-conflict'],
     async shardNanoseconds() {
-      const [{findBucket}, token] = await Promise.all([import('../clients/influx-admin.ts'), influxToken(values, given)])
+      const {findBucket} = await import('../clients/influx-admin.ts')
       try {
         const found = await findBucket({
           url: values['influx-url'],

@@ -273,7 +273,7 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [[...NO_SERVER, '--measurement', '#m'], '--measurement: "#m" cannot be the name of a measurement'],
     [[...NO_SERVER, '--tag-field', '_value'], '--tag-field: "_value" cannot be the name of a tag'],
     [[...NO_SERVER, '--tag-field', 'time'], '--tag-field: "time" cannot be the name of a tag'],
-    [[...NO_SERVER, '--broker', ','], 'no broker is named'],
+    [[...NO_SERVER, '--broker', ','], '--broker: expected HOST:PORT, several separated by commas; the port is 9092 where none is given'],
     [[...NO_SERVER, '--kafka-sasl', 'plain'], '--kafka-sasl needs --kafka-username and --kafka-password'],
     [[...NO_SERVER, '--kafka-cert', 'README.md'], 'there is no file README.md\n  try: Check --kafka-cert'],
     [['--token', 'x', '--influx-url', 'localhost:8086'], '--influx-url: expected an address such as http://localhost:8086'],

@@ -2,6 +2,7 @@ import {existsSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {startUcs, temporaryFolder, ucs} from './cli.ts'
+import {runScript} from './shell.ts'
 
 const linesOf = (text: string) => text.trimEnd().split('\n')
 
@@ -97,6 +98,16 @@ describe('sample', () => {
     const {code, stderr} = await ucs(['sample', 'sensors', '--output', path], {cwd})
     expect(code).toBe(74)
     expect(stderr).toMatch(new RegExp(`^error: writing to ${path} failed: ${reason}[^\\n]*\\n$`))
+  })
+
+  it('leaves no file that is cut off, and touches none that it cannot open', () => {
+    const cut = runScript('ulimit -f 8; ucs sample sensors --rows 5000 --output a.csv || echo $?; test ! -e a.csv')
+    expect(cut).toMatchObject({status: 0, stdout: '74\n', stderr: expect.stringContaining('writing to a.csv failed: EFBIG') as string})
+    const busy = 'cp "$(command -v sleep)" a.csv; ./a.csv 10 & trap "kill $!" EXIT; sleep 0.1'
+    const running = runScript(`${busy}; ucs sample sensors --rows 5 --output a.csv || echo $?; test -e a.csv`)
+    expect(running).toMatchObject({status: 0, stdout: '74\n', stderr: expect.stringContaining('ETXTBSY') as string})
+    const full = runScript('ucs sample sensors --rows 5 --output /dev/full || echo $?; test -c /dev/full')
+    expect(full).toMatchObject({status: 0, stdout: '74\n'})
   })
 
   it('exits 74 when its reader has enough, and says so', async () => {

@@ -1,3 +1,4 @@
+import {createPrivateKey, X509Certificate} from 'node:crypto'
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {InfluxClient} from '../clients/influx.ts'
 import type {KafkaSettings} from '../clients/kafka/connection.ts'
@@ -16,7 +17,11 @@ type Origins = ReadonlyMap<string, Given>
 
 export async function kafkaSettings(values: Values<typeof kafkaFlags>, given: Origins): Promise<KafkaSettings> {
   const {parseBrokers} = await import('../clients/kafka/connection.ts')
-  const [ca, cert, key] = await Promise.all([readPem(values, 'kafka-ca'), readPem(values, 'kafka-cert'), readPem(values, 'kafka-key')])
+  const [ca, cert, key] = await Promise.all([
+    readPem(values, 'kafka-ca'),
+    readPem(values, 'kafka-cert'),
+    readPem(values, 'kafka-key', createPrivateKey),
+  ])
   if ((cert === undefined) !== (key === undefined)) throw new UsageError('--kafka-cert and --kafka-key belong together')
   const hasTls = values['kafka-tls'] || ca !== undefined || cert !== undefined
   return {
@@ -138,7 +143,26 @@ async function readSecretFile(path: string, flag: string): Promise<string> {
   return secret
 }
 
-async function readPem<K extends string>(values: Readonly<Record<K, unknown>>, name: K): Promise<string | undefined> {
+/** Before anything is started: TLS would only say that it failed. */
+async function readPem<K extends string>(
+  values: Readonly<Record<K, unknown>>,
+  name: K,
+  proves: (pem: string) => unknown = readCertificates,
+): Promise<string | undefined> {
   const path = values[name] as string | undefined
-  return path === undefined ? undefined : readNamedFile(path, `--${name}`)
+  if (path === undefined) return undefined
+  const pem = await readNamedFile(path, `--${name}`)
+  try {
+    proves(pem)
+  } catch (cause) {
+    const expected = proves === readCertificates ? 'a PEM certificate' : 'a PEM key without a passphrase'
+    throw new UsageError(`--${name}: expected ${expected} in ${path}`, {cause})
+  }
+
+  return pem
+}
+
+function readCertificates(pem: string): void {
+  const certificates = pem.match(/-----BEGIN [^-]*CERTIFICATE-----.*?-----END [^-]*CERTIFICATE-----/gs) ?? ['']
+  for (const certificate of certificates) new X509Certificate(certificate)
 }

@@ -63,7 +63,7 @@ Without a limit the command runs until it gets a signal, then writes what it has
       const {transform, observations} = pointTransform(values, runtime)
       report.own['observations'] = () => observations.counts
       const messages = await openMessages(values, given, {command, transform, runtime, retry})
-      return planWithSink(messages, () => openInfluxSink(values, given, runtime))
+      return planWithSink({...messages, observations}, () => openInfluxSink(values, given, runtime))
     })
     this.finish()
   }

@@ -1,7 +1,7 @@
 import {describe, expect, it} from 'vitest'
 import * as errors from '../../src/lib/errors.ts'
 import {createLedger} from '../../src/lib/core/ledger.ts'
-import {describeError, errorText, exitCodeOf, ledgerText} from '../../src/lib/cli/report.ts'
+import {describeError, errorText, exitCodeOf, ledgerText, observationsText} from '../../src/lib/cli/report.ts'
 
 describe('an error', () => {
   it.each([
@@ -53,5 +53,21 @@ describe('the summary', () => {
     ],
   ])('of %j after %i ms', (counts, milliseconds, text) => {
     expect(ledgerText({...createLedger(), ...counts}, milliseconds)).toBe(text)
+  })
+})
+
+describe('what was noticed', () => {
+  it('is told by kind, with the names it happened to, the most frequent first', () => {
+    const counts = {'label.missing': {'': 3}, 'field.skipped': {P102: 5, MV101: 7, '': 1}}
+    expect(observationsText(counts)).toBe('noticed label.missing 3, field.skipped 13 (MV101 7, P102 5)')
+  })
+
+  it('is told with five names of a kind, and how many more there are', () => {
+    const names = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name, index) => [name, 10 - index]))
+    expect(observationsText({'field.skipped': names})).toBe('noticed field.skipped 49 (a 10, b 9, c 8, d 7, e 6, and 2 more)')
+  })
+
+  it('is nothing where nothing was', () => {
+    expect(observationsText({})).toBeUndefined()
   })
 })

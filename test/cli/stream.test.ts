@@ -377,9 +377,12 @@ describe('health', () => {
 
   it('is served while the run goes on, ready once the sink is checked, and ends with it', async () => {
     const statuses: number[] = []
+    const metrics: string[] = []
     const {log, events} = rememberingLogger()
     const ask = async () => {
-      statuses.push((await fetch(`http://${addressIn(events)}/readyz`)).status)
+      const [ready, scraped] = await Promise.all(['readyz', 'metrics'].map((page) => fetch(`http://${addressIn(events)}/${page}`)))
+      statuses.push(ready!.status)
+      metrics.push(await scraped!.text())
     }
     const [clock, signals] = [virtualClock(), new EventEmitter()]
     await runStream(
@@ -402,10 +405,12 @@ describe('health', () => {
         deadLettersAt: () => '',
         leftover: () => '',
         batch: {count: 1, bytes: 1, milliseconds: 1},
+        observations: {counts: {'label.missing': {'': 3}}},
       }),
       {clock, random: () => 0.5, signals},
     )
     expect(statuses).toEqual([503, 200])
+    expect(metrics[0]).toContain('ucs_observations_total{what="label.missing",name="",command="test"} 3')
     await expect(ask()).rejects.toThrow()
   })
 

@@ -119,6 +119,18 @@ describe('kafka-to-influx --dry-run', () => {
     expect(stderr).toContain('"name":"P101","reason":"not a number","example":"Active"')
   })
 
+  it.each([
+    {how: 'all goes well', others: [], code: 0},
+    {how: 'a record is rejected', others: ['{'], code: 3},
+  ])('tells in its summary what it noticed, when $how', async ({others, code: expected}) => {
+    const odd = {...row, Normal_Attack: 'maybe', AIT201: 'on'}
+    const {code, stderr} = await preview([odd, odd, {Timestamp: TIME, MV101: 1}, ...others])
+    expect(code).toBe(expected)
+    const told = linesOf(stderr).filter((line) => line.startsWith('noticed'))
+    expect(told).toEqual(['noticed field.skipped 2 (AIT201 2), label.unknown 2 (Normal_Attack 2), label.missing 1'])
+    expect((await preview([odd, ...others], ['--quiet'])).stderr.includes('noticed')).toBe(code !== 0)
+  })
+
   it('adds --tag, turns --tag-field into a tag, and leaves out --exclude-field', async () => {
     const args = ['--tag', 'plant=north line', '--tag', 'a=b=c', '--tag-field', 'stage', '--exclude-field', 'FIT101']
     const {stdout} = await preview([{...row, stage: 'P1', FIT101: 2}], args)

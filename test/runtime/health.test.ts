@@ -19,7 +19,8 @@ async function serve(options: Partial<HealthOptions> = {}) {
   const ledger = createLedger()
   const state = {lag: 0 as number | undefined, isConnected: true, gone: 0}
   const counts = [{key: 'gone', metric: 'ucs_records_gone_total', help: 'Records that are gone.', value: () => state.gone}]
-  const {vitals, observer} = createVitals({ledger, clock, counts, lag: () => state.lag, isConnected: () => state.isConnected})
+  const observations: Record<string, Record<string, number>> = {}
+  const {vitals, observer} = createVitals({ledger, clock, counts, observations, lag: () => state.lag, isConnected: () => state.isConnected})
   const server = await startHealthServer({
     command: 'kafka-to-influx',
     vitals,
@@ -40,7 +41,7 @@ async function serve(options: Partial<HealthOptions> = {}) {
     const lines = (await get('/metrics')).body.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
     return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]))
   }
-  return {server, ledger, observer, state, time, get, metrics}
+  return {server, ledger, observer, observations, state, time, get, metrics}
 }
 
 describe('/healthz', () => {
@@ -155,6 +156,20 @@ describe('/metrics', () => {
     expect(found.get(`ucs_batch_seconds_sum{${label}}`)).toBeCloseTo(2.02)
     expect(found.get(`ucs_batch_seconds_bucket{le="0.03",${label}}`)).toBe(1)
     expect((await get('/metrics')).type).toBe('text/plain; version=0.0.4; charset=utf-8')
+  })
+
+  it('tell what was noticed, by kind and name, and mask what is secret in a name', async () => {
+    const {metrics, observations} = await serve()
+    const label = 'command="kafka-to-influx"'
+    const noticed = async () => [...(await metrics())].filter(([name]) => name.startsWith('ucs_observations_total'))
+    expect(await noticed()).toEqual([])
+    Object.assign(observations, {'label.missing': {'': 2}, 'field.skipped': {S3cret: 1}})
+    await noticed()
+    observations['label.missing']![''] = 3
+    expect(await noticed()).toEqual([
+      [`ucs_observations_total{what="label.missing",name="",${label}}`, 3],
+      [`ucs_observations_total{what="field.skipped",name="***",${label}}`, 1],
+    ])
   })
 
   it('follow the run from scrape to scrape, and count each latency once', async () => {

@@ -1,6 +1,7 @@
 import {Command} from '@oclif/core/command'
 import type {Ledger, Logger} from '../core/types.ts'
 import type {Configuration} from '../runtime/config.ts'
+import type {NoticeCounts} from '../runtime/vitals.ts'
 import type {CommandSettings, Given} from '../runtime/given.ts'
 import type {FlagSet, Values} from './flag.ts'
 import type {RunLog} from './log.ts'
@@ -12,13 +13,15 @@ import {heldSecrets, redactor} from '../format/redact.ts'
 import {resolveConfiguration} from '../runtime/config.ts'
 import {toSetting} from './flag.ts'
 import {generalFlags} from './flags.ts'
-import {describeError, errorText, exitCodeOf, ledgerText} from './report.ts'
+import {describeError, errorText, exitCodeOf, ledgerText, observationsText} from './report.ts'
 import {decodeSettings} from './settings.ts'
 import {bareFlags, translateParseError, typedFlags} from './typed.ts'
 
 /** What a run reports at its end; it is filled in while it goes on, so that a failure reports it too. */
 export interface RunReport {
   ledger?: Ledger
+  /** By kind and name. */
+  observed?: NoticeCounts | undefined
   /** The command's own keys of the JSON result, asked for at the end. */
   readonly own: Record<string, () => unknown>
   /** Lines for people, after the summary. */
@@ -95,9 +98,9 @@ export abstract class BaseCommand extends Command {
     process.exitCode = exitCode
     if (!this.#log) this.#isJson = await this.wantsJson()
     if (this.#isJson) this.printJson(exitCode, describeError(error))
-    const {ledger, notes} = this.#report
+    const {ledger} = this.#report
     if (ledger) this.say('summary', ledgerText(ledger, this.elapsed()))
-    for (const note of notes) this.say('note', note)
+    this.sayNotes()
     this.say('error', errorText(error), describeError(error))
   }
 
@@ -105,10 +108,16 @@ export abstract class BaseCommand extends Command {
   protected finish(summary?: string): void {
     if (this.#isJson) this.printJson(0)
     if (this.#isQuiet) return
-    const {ledger, notes} = this.#report
+    const {ledger} = this.#report
     const line = summary ?? (ledger && ledgerText(ledger, this.elapsed()))
     if (line) this.say('summary', line)
-    for (const note of notes) this.say('note', note)
+    this.sayNotes()
+  }
+
+  private sayNotes(): void {
+    const {observed = {}, notes} = this.#report
+    const noticed = observationsText(observed)
+    for (const note of noticed ? [noticed, ...notes] : notes) this.say('note', note)
   }
 
   private async parseTyped(flags: FlagSet): Promise<Typed> {

@@ -1,4 +1,5 @@
 import type {Ledger} from '../core/types.ts'
+import type {NoticeCounts} from '../runtime/vitals.ts'
 import {UcsError} from '../errors.ts'
 
 /** The one object that `--json` prints. */
@@ -48,3 +49,18 @@ const reasons = (counts: Readonly<Record<string, number>>) =>
     .sort(([, a], [, b]) => b - a)
     .map(([reason, count]) => `${reason} ${count}`)
     .join(', ')
+
+/** How many names of a kind a person wants to read. */
+const NAMES_TOLD = 5
+
+/** "noticed label.missing 3, field.skipped 12 (MV101 7, P102 5)"; undefined where there was nothing. */
+export function observationsText(counts: NoticeCounts): string | undefined {
+  const kinds = Object.entries(counts).map(([kind, names]) => {
+    const named = Object.fromEntries(Object.entries(names).filter(([name]) => name !== ''))
+    const [told, all] = [Object.entries(named).sort(([, a], [, b]) => b - a), Object.values(names)]
+    const more = told.length > NAMES_TOLD ? `, and ${told.length - NAMES_TOLD} more` : ''
+    const list = reasons(Object.fromEntries(told.slice(0, NAMES_TOLD)))
+    return `${kind} ${all.reduce((sum, count) => sum + count, 0)}${list ? ` (${list}${more})` : ''}`
+  })
+  return kinds.length > 0 ? `noticed ${kinds.join(', ')}` : undefined
+}

@@ -1,7 +1,7 @@
 import type {BatchLimits, Clock, DeadLetter, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
 import type {HealthServer} from '../runtime/health.ts'
 import type {SignalEmitter} from '../runtime/shutdown.ts'
-import type {SourceCount, Vitals} from '../runtime/vitals.ts'
+import type {NoticeCounts, SourceCount, Vitals} from '../runtime/vitals.ts'
 import type {Session} from './base-command.ts'
 import type {FlagSet, Values} from './flag.ts'
 import type {batchFlags, deliveryFlags, healthFlags} from './flags.ts'
@@ -26,6 +26,8 @@ export interface StreamPlan<I, O> {
   readonly lag?: (() => number) | undefined
   /** What only this kind of source counts. */
   readonly counts?: readonly SourceCount[] | undefined
+  /** What was noticed in records that could be used all the same. */
+  readonly observations?: {readonly counts: NoticeCounts} | undefined
   /** Whether the source is connected; absent where there is nothing to connect to. */
   readonly isConnected?: (() => boolean) | undefined
   /** What a run that was cut short says of what it has read and not settled; empty where there is nothing to say. */
@@ -116,6 +118,7 @@ export async function runStream<F extends FlagSet, I, O>(
   try {
     parts = await plan(runtime, policy)
     report.ledger = ledger
+    report.observed = parts.observations?.counts
     for (const {key, value} of parts.counts ?? []) report.own[key] = value
     await runWatched(parts)
     const signalName = shutdown.signalName()
@@ -133,7 +136,9 @@ export async function runStream<F extends FlagSet, I, O>(
 
   async function runWatched({lag, counts = [], isConnected = () => true, ...parts}: StreamPlan<I, O>): Promise<void> {
     let isChecked = false
-    const {vitals, observer} = createVitals({ledger, clock, counts, lag: () => lag?.(), isConnected: () => isChecked && isConnected()})
+    const observations = parts.observations?.counts
+    const isReadyToRead = () => isChecked && isConnected()
+    const {vitals, observer} = createVitals({ledger, clock, counts, observations, lag: () => lag?.(), isConnected: isReadyToRead})
     const isWatched = session.isWatched && !session.isQuiet && !parts.sink.prints
     const progress = await showProgress({ledger, log, isWatched, ...(lag ? {extras: () => ({lag: lag()})} : {})})
     let health: HealthServer | undefined

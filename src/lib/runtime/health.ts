@@ -140,6 +140,17 @@ async function createMetrics({command, vitals, clock, redact}: HealthOptions): P
   counter('ucs_rows_collapsed_total', 'Rows that another of the same batch overwrote.', () => ledger.collapsed)
   byReason('ucs_messages_filtered_total', 'Messages left out, by reason.', ledger.filteredBy)
   byReason('ucs_messages_rejected_total', 'Messages in the dead letters, by reason.', ledger.rejectedBy)
+  new Counter({
+    name: 'ucs_observations_total',
+    help: 'What was noticed in records that could be used all the same, such as label.missing.',
+    labelNames: ['what', 'name'],
+    registers,
+    collect() {
+      this.reset()
+      for (const [what, names] of Object.entries(vitals.observations))
+        for (const [name, count] of Object.entries(names)) this.inc({what, name: redact(name)}, count)
+    },
+  })
   for (const {metric, help, value} of vitals.counts) counter(metric, help, value)
   counter('ucs_retries_total', 'Writes that failed and were tried again.', () => vitals.retries)
   gauge('ucs_messages_unacknowledged', 'Messages read and not settled yet.', () => ledger.unacknowledged)

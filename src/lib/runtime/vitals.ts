@@ -9,6 +9,8 @@ export interface SourceCount {
   value(): number
 }
 
+export type NoticeCounts = Readonly<Record<string, Readonly<Record<string, number>>>>
+
 /** How a run is doing: what health and metrics are made of. */
 export interface Vitals {
   readonly ledger: Ledger
@@ -17,6 +19,8 @@ export interface Vitals {
   /** Batches that are being written, or wait for the acknowledgement of one before. */
   readonly inFlight: number
   readonly counts: readonly SourceCount[]
+  /** What was noticed in records that could be used all the same: by its kind, and by the name that it happened to. */
+  readonly observations: NoticeCounts
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   /** When a batch was last settled. */
@@ -36,6 +40,7 @@ export interface VitalsOptions {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly counts?: readonly SourceCount[]
+  readonly observations?: NoticeCounts | undefined
   lag(): number | undefined
   isConnected(): boolean
 }
@@ -44,7 +49,10 @@ export interface VitalsOptions {
 const MAX_LATENCIES = 10_000
 
 /** Vitals that a pipeline keeps up to date through its observer. */
-export function createVitals({ledger, clock, counts = [], lag, isConnected}: VitalsOptions): {vitals: Vitals; observer: Observer} {
+export function createVitals({ledger, clock, counts = [], observations = {}, lag, isConnected}: VitalsOptions): {
+  vitals: Vitals
+  observer: Observer
+} {
   let latencies: number[] = []
   let connectedAt = isConnected() ? clock.now() : undefined
   let receivedAt = 0 // what came first of those that wait
@@ -54,6 +62,7 @@ export function createVitals({ledger, clock, counts = [], lag, isConnected}: Vit
     inHand: () => ledger.unacknowledged - released,
     inFlight: 0,
     counts,
+    observations,
     startedAt: clock.now(),
     settledAt: undefined as number | undefined,
     retries: 0,

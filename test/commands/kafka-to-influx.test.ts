@@ -1,5 +1,4 @@
-import {readdirSync, writeFileSync} from 'node:fs'
-import {join} from 'node:path'
+import {readdirSync} from 'node:fs'
 import {describe, expect, it} from 'vitest'
 import {type CliOptions, startUcs, temporaryFolder, ucs} from './cli.ts'
 

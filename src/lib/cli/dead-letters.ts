@@ -27,7 +27,7 @@ type LetterValues = Values<ReturnType<typeof deliveryFlags> & typeof kafkaFlags>
 
 const MAX_FILE_BYTES = 100_000_000
 
-/** A file by default, `kafka:TOPIC`, or `none`; in a dry run the log. Rejects at once where the file could not be written. */
+/** A file by default, `kafka:TOPIC`, or `none`; in a dry run the log. Rejects at once where a file that was named could not be written. */
 export async function openDeadLetters(
   values: LetterValues,
   given: ReadonlyMap<string, Given>,
@@ -40,7 +40,7 @@ export async function openDeadLetters(
   if (isDryRun)
     return {deadLetter: createDeadLetterLog(source.describe, log), deadLettersAt: () => 'the log only, as a dry run puts nothing aside'}
   if (!where.startsWith('kafka:')) {
-    await checkWritable(where, '--dead-letter')
+    if (given.has('dead-letter')) await checkWritable(where, '--dead-letter') // one that nobody asked for may never be needed
     const file = createDeadLetterFile({...options, path: where, maxBytes: MAX_FILE_BYTES, acquireLock})
     return {deadLetter: file, deadLettersAt: () => file.path() ?? where}
   }

@@ -89,6 +89,7 @@ export function patchKafkaJs(): void {
   replaceModule('protocol/requests/fetch/v4/decodeMessages', decodeMessages)
   replaceModule('consumer/filterAbortedMessages', withoutAborted)
   replaceModule('producer/groupMessagesPerPartition', groupInOnePass)
+  findBracketedHosts()
   stopIdleTimers()
   announceJoins()
   rememberMember()
@@ -281,6 +282,27 @@ function passOverSilentBrokers(): void {
       clearTimeout(timer)
     }
   }
+}
+
+interface PoolBuilder {
+  build(destination?: {readonly host?: string; readonly port?: number; readonly rack?: string}): Promise<object>
+}
+
+/** An address is split at its first colon, so that of "[::1]:9092" a host "[" is left. */
+function findBracketedHosts(): void {
+  const name = 'cluster/connectionPoolBuilder'
+  const create = require(`kafkajs/src/${name}`) as (options: {readonly brokers: readonly string[]}) => PoolBuilder
+  replaceModule(name, (options: Parameters<typeof create>[0]): PoolBuilder => {
+    const builder = create(options)
+    let turn = 0
+    return {
+      build(destination) {
+        if (destination?.host !== undefined) return builder.build(destination)
+        const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(options.brokers[turn++ % options.brokers.length]!)!
+        return builder.build({host: host!, port: Number(port)})
+      },
+    }
+  })
 }
 
 /** A batch is grouped by partition with a copy of the group for each of its messages, which takes longer than everything else. */

@@ -304,11 +304,12 @@ describeWith('kafka', 'clickhouse')('kafka-to-clickhouse', () => {
         const {start} = await scene()
         const {child, result} = start(['--input', '-', '--embedded', join(newFolder(), 'engine')])
         child.stdin.write(`${events(3).join('\n')}\n`)
-        const relay = await vi.waitFor(async () => {
+        const findRelay = async () => {
           const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
           expect(children).not.toBe('')
           return Number(children)
-        })
+        }
+        const relay = await vi.waitFor(findRelay, {timeout: 20_000})
         process.kill(relay, 'SIGKILL')
         expect(await result).toMatchObject({code: 74, stderr: expect.stringContaining('reading stdin failed: it broke off') as string})
       })

@@ -46,7 +46,7 @@ describeWith('influx', 'clickhouse')('a secret', () => {
       UCS_KAFKA_USERNAME: 'bob',
       UCS_KAFKA_PASSWORD: password,
     })
-    const loud = {UCS_LOG_LEVEL: 'debug', UCS_LOG_FILE: 'ucs.log', UCS_RETRY_FOR: '0'}
+    const loud = {UCS_LOG_LEVEL: 'debug', UCS_LOG_FILE: 'ucs.log'}
 
     /** All that a run has left, but for the files that were to hold secrets. */
     const traces = (cwd: string) =>
@@ -127,7 +127,7 @@ describeWith('influx', 'clickhouse')('a secret', () => {
       const cwd = newFolder()
       await ucs(['sample', 'sensors', '--rows', '5', '--output', 'sensors.csv'], {cwd})
       const topic = await records.newTopic({values: [EVENT]})
-      const given = {...env(), ...loud, KAFKA_TOPIC: topic}
+      const given = {...env(), ...loud, KAFKA_TOPIC: topic, UCS_RETRY_FOR: '0'}
       const {code, stdout, stderr} = await ucs([...args, ...(json ? ['--json'] : [])], {cwd, env: given})
       expect({code, stderr}).toEqual({code: 77, stderr: expect.any(String) as string})
       expectNoneIn([stdout, stderr, traces(cwd)].join('\n'), secrets())

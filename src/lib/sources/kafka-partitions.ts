@@ -1,5 +1,6 @@
 import type {KafkaConsumer, PartitionOffset} from '../clients/kafka/consumer.ts'
 import type {Message, RetryPolicy, Runtime} from '../core/types.ts'
+import type {Gap} from './kafka-gap.ts'
 import {REBALANCE_TIMEOUT_MILLISECONDS} from '../clients/kafka/consumer.ts'
 import {orAborted} from '../core/or-aborted.ts'
 import {type Bounded, withRetry} from '../core/retry.ts'
@@ -29,15 +30,6 @@ export interface Assignment {
   isOver: boolean
 }
 
-/** An offset that was to be read next, and what there is in its partition instead. */
-export interface Gap {
-  readonly partition: number
-  readonly from: bigint
-  readonly low: bigint
-  /** The offset after the last record. */
-  readonly high: bigint
-}
-
 export interface PartitionsOptions {
   readonly consumer: KafkaConsumer
   readonly topic: string
@@ -51,6 +43,8 @@ export interface PartitionsOptions {
 const FINAL_COMMIT_MILLISECONDS = 20_000
 /** How long a rebalance waits for what was sent: the group waits no longer than its timeout for a member. */
 const LEAVING_MILLISECONDS = REBALANCE_TIMEOUT_MILLISECONDS / 3
+
+export type Partitions = ReturnType<typeof createPartitions>
 
 /** Which partitions are ours, how far each is settled, and how much of that is committed. */
 export function createPartitions({consumer, topic, retry, runtime, onChange}: PartitionsOptions) {

@@ -1,11 +1,14 @@
 import type {KafkaBatch, KafkaConsumer, KafkaRecord} from '../clients/kafka/consumer.ts'
 import type {Message, RawMessage, RetryPolicy, Runtime, Source} from '../core/types.ts'
 import {type UcsError, UnavailableError} from '../errors.ts'
-import type {Assignment, Gap} from './kafka-partitions.ts'
-import {HEARTBEAT_INTERVAL_MILLISECONDS, LONGEST_JOIN_MILLISECONDS} from '../clients/kafka/consumer.ts'
+import type {Assignment} from './kafka-partitions.ts'
+import {HEARTBEAT_INTERVAL_MILLISECONDS} from '../clients/kafka/consumer.ts'
 import {orAborted} from '../core/or-aborted.ts'
 import {ONE_ATTEMPT_MILLISECONDS, withRetry} from '../core/retry.ts'
 import {createChunks, MESSAGE_OVERHEAD_BYTES} from './chunks.ts'
+import {createEnds, type Ends} from './kafka-ends.ts'
+import {gapError} from './kafka-gap.ts'
+import {listenToBroker, type Listener} from './kafka-listener.ts'
 import {createPartitions} from './kafka-partitions.ts'
 
 export interface KafkaSourceOptions {
@@ -36,16 +39,6 @@ export interface KafkaSource extends Source<RawMessage> {
 const LEAVING_MILLISECONDS = 10_000
 /** The same where the broker is lost, or we are to stop at once. */
 const HURRIED_LEAVING_MILLISECONDS = 1000
-/** How often it is looked whether the broker has answered anything. */
-const LISTENING_MILLISECONDS = 1000
-/** A member hears of its broker several times a second. */
-const SILENCE_TOLD_AFTER_MILLISECONDS = 10_000
-/** While a join takes longer than that, it is told how long. */
-const JOINING_TOLD_EVERY_MILLISECONDS = 10_000
-/** How often it is looked whether others have come to the end of what is theirs. */
-const WATCHING_OTHERS_MILLISECONDS = 500
-/** Whoever keeps a partition for longer than that without a rebalance is alive: 45 s is the longest session that clients have by default. */
-const LONGEST_SESSION_MILLISECONDS = 50_000
 /** kafkajs itself would try again after 0.3 s, for ever. */
 const RECONNECT_PAUSE_MILLISECONDS = 5000
 
@@ -67,16 +60,15 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
   const {clock, log} = runtime
   const closing = new AbortController()
   let offer: Offer | undefined
-  let ends: ReadonlyMap<number, bigint> | undefined
+  let ends: Ends | undefined
+  let listener: Listener | undefined
   let isFlushDue = false
   const lost = new AbortController() // the reason is a UcsError
+  const over = AbortSignal.any([closing.signal, lost.signal])
+  const patienceMilliseconds = retry.forMilliseconds || ONE_ATTEMPT_MILLISECONDS
   let canCommit = true
   let downSince: number | undefined
   let lastFault: UcsError | undefined
-  let hasHeard = false
-  let isJoining = false
-  let assignedAt = 0
-  let areOthersDone = false
   let wakeReader = () => {}
   const partitions = createPartitions({consumer, topic, retry, runtime, onChange: () => wakeReader()})
 
@@ -122,13 +114,13 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     if (!(await started(signal))) return
 
     let isFlushed = false
-    while (!signal.aborted && !isAtEnd()) {
+    while (!signal.aborted && !ends?.isReached()) {
       lost.signal.throwIfAborted()
       const chunk = takeChunk()
       if (chunk) {
         isFlushed = false
         yield chunk
-      } else if (isFlushDue || (isReadToEnd() && !isFlushed)) {
+      } else if (isFlushDue || (ends?.isRead() && !isFlushed)) {
         isFlushDue = false
         isFlushed = true
         yield [] // send what there is: a rebalance, or the end, waits for it
@@ -145,60 +137,26 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
       await patiently(() => consumer.connect())
       if (untilEnd) {
         const ranges = await patiently(() => consumer.ranges())
-        ends = new Map(ranges.filter(({low, high}) => high > low).map(({partition, high}) => [partition, high]))
+        ends = createEnds({topic, ranges, consumer, partitions, clock, log, signal: over, onChange: () => wakeReader()})
       }
 
-      void listenForSilence()
-      if (ends) void watchOthers(ends)
+      listener = listenToBroker({
+        topic,
+        patienceMilliseconds,
+        clock,
+        log,
+        signal: over,
+        onSilence: (seconds) => loseBroker(lastFault ?? silent(seconds)),
+      })
       // A join may take longer than the patience where other members are slow, so it is bounded by the silence only.
       const {passed} = partitions
-      const join = () => consumer.run({assigned, leaving, batch: hand, passed, outOfRange, answered, broken: noteBroken})
+      const join = () =>
+        consumer.run({assigned, leaving, batch: hand, passed, outOfRange, answered: () => listener?.heard(), broken: noteBroken})
       await orAborted(() => withRetry({work: join, policy: retry, signal: ending}, runtime), ending)
       return true
     } catch (error) {
       if (signal.aborted) return false
       throw error
-    }
-  }
-
-  /**
-   * Partitions that somebody else has at the moment: a member that was killed has its own until its session is over, and nobody reads them.
-   * They are done when the group's commits cover them, or when their owners have shown that they live.
-   */
-  async function watchOthers(all: ReadonlyMap<number, bigint>): Promise<void> {
-    for (;;) {
-      await clock.sleep(WATCHING_OTHERS_MILLISECONDS, closing.signal).catch(() => {})
-      if (closing.signal.aborted || lost.signal.aborted) return
-      const others = [...all].filter(([partition]) => !partitions.of(partition))
-      if (others.length === 0 || !isOwnAtEnd()) continue
-      const committed = new Map((await consumer.committed().catch(() => [])).map(({partition, offset}) => [partition, offset]))
-      const open = others.filter(([partition, end]) => (committed.get(partition) ?? -1n) < end).map(([partition]) => partition)
-      const isStable = clock.now() - assignedAt >= LONGEST_SESSION_MILLISECONDS
-      if (open.length > 0 && !isStable) continue
-      if (open.length > 0) log.info('kafka.left_to_others', {topic, partitions: open})
-      areOthersDone = true
-      wakeReader()
-    }
-  }
-
-  /** A broker that hangs breaks no connection, and kafkajs waits half a minute for each of its answers. */
-  async function listenForSilence(): Promise<void> {
-    let joining = 0
-    for (let silence = 0; !closing.signal.aborted && !lost.signal.aborted;) {
-      hasHeard = false
-      await clock.sleep(LISTENING_MILLISECONDS, closing.signal).catch(() => {})
-      silence = hasHeard ? 0 : silence + LISTENING_MILLISECONDS // and not a difference of times: we may have been asleep ourselves
-      joining = isJoining ? joining + LISTENING_MILLISECONDS : 0
-      if (joining > 0 && joining % JOINING_TOLD_EVERY_MILLISECONDS === 0)
-        log.info('kafka.joining', {
-          message: `the group has not let us in for ${joining / 1000} s: it waits for members that were here before`,
-        })
-      const seconds = silence / 1000
-      if (silence === SILENCE_TOLD_AFTER_MILLISECONDS && !isJoining && downSince === undefined)
-        log.warn('kafka.silent', {message: `the broker of topic "${topic}" has not answered for ${seconds} s`})
-      const own = retry.forMilliseconds || ONE_ATTEMPT_MILLISECONDS
-      const patience = isJoining ? Math.max(own, LONGEST_JOIN_MILLISECONDS) : own
-      if (silence >= patience) loseBroker(lastFault ?? silent(seconds))
     }
   }
 
@@ -228,28 +186,6 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     return chunk
   }
 
-  /** Settled, not only read: whatever is taken from us before that has to be waited for as well. */
-  function isAtEnd(): boolean {
-    if (ends === undefined || !isOwnAtEnd()) return false
-    return areOthersDone || [...ends.keys()].every((partition) => partitions.of(partition))
-  }
-
-  function isOwnAtEnd(): boolean {
-    return partitions.isMember() && partitions.owned().every(({partition, settled}) => reaches(settled, partition))
-  }
-
-  function isReadToEnd(): boolean {
-    const owned = partitions.owned()
-    return (
-      ends !== undefined && owned.every(({partition, next}) => reaches(next, partition)) && owned.some(({outstanding}) => outstanding > 0)
-    )
-  }
-
-  function reaches(offset: bigint | undefined, partition: number): boolean {
-    const end = ends?.get(partition)
-    return end === undefined || (offset !== undefined && offset >= end)
-  }
-
   async function outOfRange(partition: number, from: bigint): Promise<bigint> {
     const range = (await consumer.ranges()).find((other) => other.partition === partition)
     if (!range) throw new UnavailableError(`partition ${partition} of topic "${topic}" is not there`)
@@ -260,21 +196,17 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     throw error
   }
 
-  function answered(): void {
-    hasHeard = true
-  }
-
   function assigned(numbers: readonly number[]): void {
     downSince = lastFault = undefined
-    isJoining = areOthersDone = false
-    assignedAt = clock.now()
+    listener?.is('reading')
+    ends?.assigned()
     partitions.assign(numbers)
   }
 
   function leaving(): Promise<void> {
     offer = undefined
     isFlushDue = true
-    isJoining = true
+    listener?.is('joining')
     return partitions.leave()
   }
 
@@ -317,7 +249,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
 
   async function noteBroken(error: UcsError, isReconnecting: boolean): Promise<void> {
     partitions.disconnected()
-    isJoining = false
+    listener?.is('down')
     lastFault = error
     const isRepeated = downSince !== undefined
     downSince ??= clock.now()
@@ -327,21 +259,6 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     else loseBroker(error)
     if (isRepeated && isPatient) await clock.sleep(RECONNECT_PAUSE_MILLISECONDS, closing.signal).catch(() => {})
   }
-}
-
-function gapError(topic: string, {partition, from, low, high}: Gap): UcsError {
-  const place = `partition ${partition} of topic "${topic}"`
-  if (from < low) {
-    return new UnavailableError(`${low - from} records of ${place} are gone before they were read: offsets ${from} to ${low - 1n}`, {
-      permanent: true,
-      suggestion: 'Go on with what is left by --on-offset-gap earliest; let the topic keep its records for longer',
-    })
-  }
-
-  return new UnavailableError(`${place} ends at offset ${high}, and was read up to ${from} before: it is not the topic that it was`, {
-    permanent: true,
-    suggestion: 'Read it from its beginning by --on-offset-gap earliest, or name another --group',
-  })
 }
 
 function* chunksOf(records: readonly KafkaRecord[], partition: string): Generator<readonly Message<RawMessage>[]> {

@@ -1,7 +1,7 @@
 import type {Admin, Consumer, EachBatchPayload, KafkaMessage, PartitionAssigner} from 'kafkajs'
 import type {Logger, RawMessage} from '../../core/types.ts'
 import type {KafkaSettings} from './connection.ts'
-import type {MemberGuard} from './patches.ts'
+import type {MemberGuard} from './group-patches.ts'
 import type {UcsError} from '../../errors.ts'
 import {UnavailableError} from '../../errors.ts'
 import {createKafka, loadKafkaJs} from './connection.ts'

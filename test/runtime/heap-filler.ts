@@ -6,8 +6,8 @@ const [kind, isBounded] = process.argv.slice(2)
 if (isBounded) boundHeap()
 const ring: unknown[] = []
 let largest = 0
-for (let count = 0; count < (kind === 'small' ? 1000 : 60); count++) {
-  ring[count % 20] = kind === 'small' ? smallRecords(count) : largeRecord(count)
+for (let count = 0; count < (kind === 'small' ? 400 : 40); count++) {
+  ring[count % (kind === 'small' ? 20 : 4)] = kind === 'small' ? smallRecords(count) : largeRecord(count)
   largest = Math.max(largest, kind === 'small' ? spaceForNewObjects() : process.memoryUsage().heapTotal + process.memoryUsage().external)
   await new Promise(setImmediate)
 }

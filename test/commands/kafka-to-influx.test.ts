@@ -279,6 +279,7 @@ describe('kafka-to-influx exits 2 and starts nothing', () => {
     [[...NO_SERVER, '--input', '-', '--on-bad-timestamp', 'broker'], '--on-bad-timestamp broker needs messages from a broker'],
     [[...NO_SERVER, '--input', '-', '--until-end'], '--until-end is about a topic'],
     [[...NO_SERVER, '--tag', 'status'], '--tag: expected NAME=VALUE'],
+    [[...NO_SERVER, '--tag', 'status='], '--tag: expected NAME=VALUE'],
     [[...NO_SERVER, '--tag', '_field=x'], '--tag: "_field" cannot be the name of a tag'],
     [[...NO_SERVER, '--tag', 'site=north\\'], '--tag: tag site: line protocol cannot carry a backslash at the end'],
     [[...NO_SERVER, '--measurement', '#m'], '--measurement: "#m" cannot be the name of a measurement'],

@@ -58,7 +58,11 @@ export const pointFlags = {
     fallback: 'reject',
     value: 'HOW',
   }),
-  tag: listFlag(keyAndValue, {summary: 'tag that every point gets', group: 'POINTS', value: 'NAME=VALUE'}),
+  tag: listFlag(keyAndValue, {
+    summary: 'tag for every point; one of the same name in the message is stronger',
+    group: 'POINTS',
+    value: 'NAME=VALUE',
+  }),
   'tag-field': listFlag(tagName, {summary: 'key of the message that becomes a tag', group: 'POINTS', value: 'NAME'}),
   'exclude-field': listFlag(text, {summary: 'key of the message to leave out', group: 'POINTS', value: 'NAME'}),
 } as const
@@ -103,7 +107,7 @@ function measurement(given: string): string {
 
 function keyAndValue(given: string): readonly [string, string] {
   const at = given.indexOf('=')
-  if (at < 1) throw new UsageError('expected NAME=VALUE')
+  if (at < 1 || at === given.length - 1) throw new UsageError('expected NAME=VALUE')
   const tag = [given.slice(0, at), given.slice(at + 1)] as const
   refuseUnwritable(() => encodeSeries('any', [tag]))
   return tag

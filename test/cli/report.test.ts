@@ -67,6 +67,10 @@ describe('what was noticed', () => {
     expect(observationsText({'field.skipped': names})).toBe('noticed field.skipped 49 (a 10, b 9, c 8, d 7, e 6, and 2 more)')
   })
 
+  it('spells out what would steer a terminal', () => {
+    expect(observationsText({'field.skipped': {'\u001b[31mred\n': 1}})).toBe('noticed field.skipped 1 (\\u001b[31mred\\n 1)')
+  })
+
   it('is nothing where nothing was', () => {
     expect(observationsText({})).toBeUndefined()
   })

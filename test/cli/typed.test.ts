@@ -57,6 +57,7 @@ describe('what cannot be understood', () => {
     [['swat', '--token:S3cret'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
     [['swat', '--tokenS3cret'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
     [['swat', '--token-fileS3cret'], 'there is no such flag', `Did you mean --token-file? ${GLUED}`],
+    [['swat', '--token-fil', 'S3cret'], 'there is no flag --token-fil', 'Did you mean --token-file?'],
     [['swat', '--tokenab'], 'there is no such flag', `Did you mean --token? ${GLUED}`],
     [['swat', '--tokne:S3'], 'there is no such flag', 'See --help'],
     [['swat', '--bootstrpa-abc'], 'there is no such flag', 'Did you mean --bootstrap?'],

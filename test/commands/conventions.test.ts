@@ -2,7 +2,7 @@ import {readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {variableNames} from '../../src/lib/runtime/config.ts'
-import {temporaryFolder, ucs} from './cli.ts'
+import {startUcs, temporaryFolder, ucs} from './cli.ts'
 
 interface Manifest {
   readonly commands: Readonly<Record<string, {readonly id: string; readonly flags: Readonly<Record<string, ManifestFlag>>}>>
@@ -121,6 +121,12 @@ describe('secrets', () => {
 })
 
 describe('the program', () => {
+  it.each([[['--help']], [['kafka-to-influx', '--help']]])('says nothing when somebody has read enough of %j', async (args) => {
+    const {child, result} = startUcs(args)
+    child.stdout.destroy()
+    expect(await result).toMatchObject({code: 0, stderr: ''})
+  })
+
   it.each<[args: string[], message: string, suggestion: string]>([
     [['kafka-to-inflx', 'S3cret'], 'there is no such command', 'Did you mean ucs kafka-to-influx?'],
     [['kafka-to-inflx', '--token', 'S3cret'], 'there is no such command', 'Did you mean ucs kafka-to-influx?'],

@@ -74,13 +74,17 @@ describeWith('influx', 'clickhouse')('a secret', () => {
       const {child, result} = startUcs([...args, '--health-port', String(port)], {env, cwd})
       await untilMetric(port, 'ucs_messages_written_total', 2)
       await untilMetric(port, 'ucs_messages_rejected_total', 1)
-      const pages = await Promise.all(['healthz', 'readyz', 'metrics', 'health'].map(async (page) => text(port, page)))
+      const pages = await Promise.all(['', 'healthz', 'readyz', 'metrics', 'health'].map(async (page) => text(port, page)))
       child.kill('SIGTERM')
       const {code, stdout, stderr} = await result
       const config = await ucs(['config', 'show', 'kafka-to-influx', '--origin', '--token-file', '.token'], {env, cwd})
-      expect({code, config: config.code}).toEqual({code: 0, config: 0})
+      const letters = await ucs(['dead-letters', 'list', 'dead-letters/kafka-to-influx.ndjson', '--values'], {env, cwd})
+      expect({code, config: config.code, letters: letters.code}).toEqual({code: 0, config: 0, letters: 0})
       expect(traces(cwd)).toContain('broken') // the letter is among them
-      expectNoneIn([stdout, stderr, ...pages, config.stdout, config.stderr, traces(cwd)].join('\n'), [token, PASSWORD.kafka])
+      expectNoneIn([stdout, stderr, ...pages, config.stdout, config.stderr, letters.stdout, letters.stderr, traces(cwd)].join('\n'), [
+        token,
+        PASSWORD.kafka,
+      ])
     })
 
     interface Refusal {

@@ -148,6 +148,8 @@ describe('a table that could never take a row', () => {
     ['co', 'Float32'],
     ['co', 'Int32'],
     ['co', 'Nullable(Decimal(10, 4))'],
+    ['co', 'SimpleAggregateFunction(anyLast, Float64)'],
+    ['device_id', 'SimpleAggregateFunction(max, LowCardinality(String))'],
     ['light', 'Bool'],
     ['light', 'Nullable(Int16)'],
   ])('is not one with %s %s', async (column, type) => {

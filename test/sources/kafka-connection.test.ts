@@ -191,6 +191,28 @@ describe('a broker that answers nothing any more', () => {
     expect(warnings()).toEqual([{event: 'kafka.silent', message: 'the broker of topic "t" has not answered for 10 s'}])
   })
 
+  it('is not taken for silent while nobody takes what it has sent: hardly anything is asked then', async () => {
+    const {source, start, silence, deliver, take, rest, clock} = setUp({forMilliseconds: 2000})
+    await start(0)
+    const delivering = deliver({offsets: [0]})
+    silence()
+    await clock.sleep(20_000, never)
+    expect(source.isConnected()).toBe(true)
+    const [chunk] = await Promise.all([take(), delivering])
+    expect(chunk).toHaveLength(1)
+    expect(await rest()).toEqual(silent(2))
+  })
+
+  it('is one to which we are not connected, from when it is told', async () => {
+    const {source, start, silence, clock} = setUp()
+    await start(0)
+    silence()
+    await clock.sleep(9000, never)
+    expect(source.isConnected()).toBe(true)
+    await clock.sleep(3000, never)
+    expect(source.isConnected()).toBe(false)
+  })
+
   it('has 30 s also where nothing is tried twice', async () => {
     const {start, silence, rest} = setUp({forMilliseconds: 0})
     await start(0)

@@ -54,12 +54,15 @@ const reasons = (counts: Readonly<Record<string, number>>) =>
 const NAMES_TOLD = 5
 
 /** "noticed label.missing 3, field.skipped 12 (MV101 7, P102 5)"; undefined where there was nothing. */
+/** A name comes from the data: what steers a terminal is spelt out. */
+const printable = (name: string) => name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (each) => JSON.stringify(each).slice(1, -1))
+
 export function observationsText(counts: NoticeCounts): string | undefined {
   const kinds = Object.entries(counts).map(([kind, names]) => {
     const named = Object.fromEntries(Object.entries(names).filter(([name]) => name !== ''))
     const [told, all] = [Object.entries(named).sort(([, a], [, b]) => b - a), Object.values(names)]
     const more = told.length > NAMES_TOLD ? `, and ${told.length - NAMES_TOLD} more` : ''
-    const list = reasons(Object.fromEntries(told.slice(0, NAMES_TOLD)))
+    const list = reasons(Object.fromEntries(told.slice(0, NAMES_TOLD).map(([name, count]) => [printable(name), count])))
     return `${kind} ${all.reduce((sum, count) => sum + count, 0)}${list ? ` (${list}${more})` : ''}`
   })
   return kinds.length > 0 ? `noticed ${kinds.join(', ')}` : undefined

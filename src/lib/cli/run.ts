@@ -38,9 +38,12 @@ export async function run({ignoreManifest = false} = {}): Promise<void> {
 
   await flushed(process.stdout)
   await new Promise(setImmediate) // the event of a failed write comes after the write
-  outputs.check()
+  if (!isTalk(args)) outputs.check()
   process.exit()
 }
+
+/** Help and the version are for people, who may have read enough. */
+const isTalk = (args: readonly string[]) => args.length === 0 || args.some((arg) => ['--help', '-h', '--version', '-v'].includes(arg))
 
 /** A write that failed is an event. oclif would throw it, and end the process with a stack trace. */
 function watchOutputs(): {check(): void} {

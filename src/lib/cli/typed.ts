@@ -70,12 +70,12 @@ function unknownFlag(typed: string, flags: FlagSet, otherwise = 'See --help'): U
   const name = typed.replace(/=.*/s, '')
   const known = Object.entries(flags).flatMap(([flag, {aliases = []}]) => [flag, ...aliases].map((alias) => `--${alias}`))
   const glued = known.filter((flag) => name.startsWith(flag)).sort((a, b) => b.length - a.length)[0]
-  if (glued !== undefined) {
+  const meant = nearest(name, known)
+  const isMisspelling = /^--[a-z][a-z-]*$/.test(name) && meant !== undefined && meant !== glued && isNear(name, meant)
+  if (glued !== undefined && !isMisspelling) {
     return new UsageError('there is no such flag', {suggestion: `Did you mean ${glued}? A value follows its flag after a space or =`})
   }
 
-  const meant = nearest(name, known)
-  const isMisspelling = /^--[a-z][a-z-]*$/.test(name) && meant !== undefined && isNear(name, meant)
   return new UsageError(isMisspelling ? `there is no flag ${name}` : 'there is no such flag', {
     suggestion: meant ? `Did you mean ${meant}?` : otherwise,
   })

@@ -36,9 +36,9 @@ export function unfitColumns(columns: ReadonlyMap<string, Column>, wanted: Reado
   })
 }
 
-/** "LowCardinality(Nullable(String))" is a String, "DateTime64(3, 'UTC') DEFAULT now64(3)" a DateTime64. */
+/** "LowCardinality(Nullable(String))" is a String, "SimpleAggregateFunction(max, Float64)" a Float64, "DateTime64(3, 'UTC') DEFAULT now64(3)" a DateTime64. */
 const bare = (type: string) =>
   type
-    .replace(/^(?:(?:LowCardinality|Nullable)\()+/, '')
+    .replace(/^(?:(?:LowCardinality|Nullable|SimpleAggregateFunction)\((?:\w+(?:\([^)]*\))?, )?)+/, '')
     .replace(/[ (].*/s, '')
     .replace(/\)+$/, '')

@@ -114,10 +114,11 @@ const RANGES: Readonly<Record<string, {readonly from: bigint; readonly to: bigin
 
 /** Digit for digit: a number of JavaScript would round it from 2^53 on. */
 function integerOf(digits: string): bigint | undefined {
-  const plain = /^([-+]?\d+)(?:\.0*)?$/.exec(digits)?.[1]
-  if (plain !== undefined) return BigInt(plain)
-  const number = /e/i.test(digits) ? Number(digits) : NaN
-  return Number.isSafeInteger(number) ? BigInt(number) : undefined
+  const [, whole, fraction = '', exponent = '0'] = /^([-+]?\d+)(?:\.(\d*))?(?:e\+?(\d{1,2}))?$/i.exec(digits) ?? []
+  if (whole === undefined) return undefined
+  const places = fraction.replace(/0+$/, '')
+  const zeros = Number(exponent) - places.length
+  return zeros < 0 ? undefined : BigInt(whole + places) * 10n ** BigInt(zeros)
 }
 
 function typeOf(value: string | undefined): string | undefined {

@@ -1,4 +1,4 @@
-import type {KafkaConsumer, PartitionRange} from '../clients/kafka/consumer.ts'
+import type {KafkaConsumer, PartitionOffset, PartitionRange} from '../clients/kafka/consumer.ts'
 import type {Clock, Logger} from '../core/types.ts'
 import type {Partitions} from './kafka-partitions.ts'
 
@@ -6,6 +6,8 @@ export interface EndsOptions {
   readonly topic: string
   /** Of all partitions, at the start. */
   readonly ranges: readonly PartitionRange[]
+  /** Where the group stood then. */
+  readonly stoodAt: readonly PartitionOffset[]
   readonly consumer: Pick<KafkaConsumer, 'committed'>
   readonly partitions: Pick<Partitions, 'isMember' | 'owned' | 'of'>
   readonly clock: Clock
@@ -30,8 +32,11 @@ const WATCHING_MILLISECONDS = 500
 /** Whoever keeps a partition for longer than that without a rebalance is alive: 45 s is the longest session that clients have by default. */
 const LONGEST_SESSION_MILLISECONDS = 50_000
 
-export function createEnds({topic, ranges, consumer, partitions, clock, log, signal, onChange}: EndsOptions): Ends {
-  const ends = new Map(ranges.filter(({low, high}) => high > low).map(({partition, high}) => [partition, high]))
+export function createEnds({topic, ranges, stoodAt, consumer, partitions, clock, log, signal, onChange}: EndsOptions): Ends {
+  const places = new Map(stoodAt.map(({partition, offset}) => [partition, offset]))
+  // A partition that is empty counts where the group stood elsewhere in it: what it had not read yet is gone, and that is to be told.
+  const isOpen = ({partition, low, high}: PartitionRange) => high > low || (places.get(partition) ?? high) !== high
+  const ends = new Map(ranges.filter(isOpen).map(({partition, high}) => [partition, high]))
   let assignedAt = 0
   let areOthersDone = false
   void watchOthers()

@@ -9,6 +9,8 @@ export interface ListenerOptions {
   readonly log: Logger
   /** Ends the listening. */
   readonly signal: AbortSignal
+  /** While nobody takes what was read, hardly anything is asked. */
+  isResting(): boolean
   /** Told each second from when the patience is over. */
   onSilence(seconds: number): void
 }
@@ -18,6 +20,8 @@ export interface Listener {
   heard(): void
   /** What the member is doing: while it joins, the group may wait long for others; one that is down is not listened for. */
   is(state: 'joining' | 'reading' | 'down'): void
+  /** For so long that it is not as it should be. */
+  isSilent(): boolean
 }
 
 /** How often it is looked whether the broker has answered anything. A member hears of it several times a second. */
@@ -27,8 +31,9 @@ const SILENCE_TOLD_AFTER_MILLISECONDS = 10_000
 const JOINING_TOLD_EVERY_MILLISECONDS = 10_000
 
 /** A broker that hangs breaks no connection, and kafkajs waits half a minute for each of its answers. */
-export function listenToBroker({topic, patienceMilliseconds, clock, log, signal, onSilence}: ListenerOptions): Listener {
+export function listenToBroker({topic, patienceMilliseconds, clock, log, signal, isResting, onSilence}: ListenerOptions): Listener {
   let hasHeard = false
+  let silence = 0 // and not a difference of times: we may have been asleep ourselves
   let state: 'joining' | 'reading' | 'down' = 'reading'
   void listen()
   return {
@@ -38,14 +43,15 @@ export function listenToBroker({topic, patienceMilliseconds, clock, log, signal,
     is(next) {
       state = next
     },
+    isSilent: () => silence >= SILENCE_TOLD_AFTER_MILLISECONDS && state === 'reading',
   }
 
   async function listen(): Promise<void> {
-    let [silence, joining] = [0, 0] // and not differences of times: we may have been asleep ourselves
+    let joining = 0
     while (!signal.aborted) {
       hasHeard = false
       await clock.sleep(LISTENING_MILLISECONDS, signal).catch(() => {})
-      silence = hasHeard ? 0 : silence + LISTENING_MILLISECONDS
+      silence = hasHeard || isResting() ? 0 : silence + LISTENING_MILLISECONDS
       joining = state === 'joining' ? joining + LISTENING_MILLISECONDS : 0
       const patience = state === 'joining' ? Math.max(patienceMilliseconds, LONGEST_JOIN_MILLISECONDS) : patienceMilliseconds
       tell(silence / 1000, joining / 1000)

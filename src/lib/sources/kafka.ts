@@ -91,7 +91,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
       }
     },
     lag: () => partitions.owned().reduce((sum, {end = 0n, begin = end, settled = begin}) => sum + Number(end - settled), 0),
-    isConnected: () => partitions.isMember(),
+    isConnected: () => partitions.isMember() && !listener?.isSilent(),
     uncommitted: () => partitions.uncommitted(),
     staleAcks: () => partitions.staleAcks(),
     lostToRetention: () => partitions.lostToRetention(),
@@ -136,8 +136,8 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
     try {
       await patiently(() => consumer.connect())
       if (untilEnd) {
-        const ranges = await patiently(() => consumer.ranges())
-        ends = createEnds({topic, ranges, consumer, partitions, clock, log, signal: over, onChange: () => wakeReader()})
+        const [ranges, stoodAt] = [await patiently(() => consumer.ranges()), await patiently(() => consumer.committed())]
+        ends = createEnds({topic, ranges, stoodAt, consumer, partitions, clock, log, signal: over, onChange: () => wakeReader()})
       }
 
       listener = listenToBroker({
@@ -146,6 +146,7 @@ export function createKafkaSource({consumer, topic, retry, untilEnd, onOffsetGap
         clock,
         log,
         signal: over,
+        isResting: () => offer !== undefined,
         onSilence: (seconds) => loseBroker(lastFault ?? silent(seconds)),
       })
       // A join may take longer than the patience where other members are slow, so it is bounded by the silence only.

@@ -4,7 +4,7 @@ import {expect, it} from 'vitest'
 
 it.each([
   {kind: 'small', share: 0.5},
-  {kind: 'large', share: 0.75},
+  {kind: 'large', share: 0.85},
 ])('what V8 holds for $kind records is less than $share of it when it is bounded, and nothing is printed about it', ({kind, share}) => {
   const bounded = fillHeap(kind, 'bounded')
   expect(bounded).toMatchObject({status: 0, stderr: ''})

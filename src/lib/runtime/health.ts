@@ -92,6 +92,8 @@ function seedHealth(vitals: Vitals, clock: Clock, problem: string | undefined): 
   return {status: problem ? 503 : 200, type: JSON_TYPE, body: `${JSON.stringify(body)}\n`}
 }
 
+type Labels = Readonly<Record<string, string>>
+
 /** A registry that reads the vitals when it is scraped. */
 async function createMetrics({command, vitals, clock, redact}: HealthOptions): Promise<() => Promise<string>> {
   const {Counter, Gauge, Histogram, Registry} = await import('@prometheus-io/client')
@@ -112,27 +114,20 @@ async function createMetrics({command, vitals, clock, redact}: HealthOptions): P
         else this.set(current)
       },
     })
-  const counter = (name: string, help: string, value: () => number) =>
+  const counters = (name: string, help: string, labelNames: readonly string[], counts: () => readonly (readonly [Labels, number])[]) =>
     new Counter({
       name,
       help,
+      labelNames: [...labelNames],
       registers,
       collect() {
         this.reset()
-        this.inc(value())
+        for (const [labels, count] of counts()) this.inc(labels, count)
       },
     })
+  const counter = (name: string, help: string, value: () => number) => counters(name, help, [], () => [[{}, value()]])
   const byReason = (name: string, help: string, counts: Readonly<Record<string, number>>) =>
-    new Counter({
-      name,
-      help,
-      labelNames: ['reason'],
-      registers,
-      collect() {
-        this.reset()
-        for (const [reason, count] of Object.entries(counts)) this.inc({reason: redact(reason)}, count)
-      },
-    })
+    counters(name, help, ['reason'], () => Object.entries(counts).map(([reason, count]) => [{reason: redact(reason)}, count]))
 
   counter('ucs_messages_read_total', 'Messages read.', () => ledger.read)
   counter('ucs_messages_written_total', 'Messages whose rows are stored.', () => ledger.written)
@@ -140,17 +135,15 @@ async function createMetrics({command, vitals, clock, redact}: HealthOptions): P
   counter('ucs_rows_collapsed_total', 'Rows that another of the same batch overwrote.', () => ledger.collapsed)
   byReason('ucs_messages_filtered_total', 'Messages left out, by reason.', ledger.filteredBy)
   byReason('ucs_messages_rejected_total', 'Messages in the dead letters, by reason.', ledger.rejectedBy)
-  new Counter({
-    name: 'ucs_observations_total',
-    help: 'What was noticed in records that could be used all the same, such as label.missing.',
-    labelNames: ['what', 'name'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [what, names] of Object.entries(vitals.observations))
-        for (const [name, count] of Object.entries(names)) this.inc({what, name: redact(name)}, count)
-    },
-  })
+  counters(
+    'ucs_observations_total',
+    'What was noticed in records that could be used all the same, such as label.missing.',
+    ['what', 'name'],
+    () =>
+      Object.entries(vitals.observations).flatMap(([what, names]) =>
+        Object.entries(names).map(([name, count]) => [{what, name: redact(name)}, count] as const),
+      ),
+  )
   for (const {metric, help, value} of vitals.counts) counter(metric, help, value)
   counter('ucs_retries_total', 'Writes that failed and were tried again.', () => vitals.retries)
   gauge('ucs_messages_unacknowledged', 'Messages read and not settled yet.', () => ledger.unacknowledged)

@@ -26,6 +26,8 @@ export interface HttpRequest {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: Buffer
+  /** How long the text of an answer may be; 16 MB. */
+  readonly maxAnswerBytes?: number
   readonly signal: AbortSignal
 }
 
@@ -60,7 +62,7 @@ export interface HttpClient {
   close(): void
 }
 
-/** An answer longer than this is no message of a server but a mistake in the address. */
+/** A longer answer is no message of a server but a mistake in the address, where nobody expects more. */
 const MAX_ANSWER_BYTES = 16_000_000
 /** The longest that a timer takes, 24 days: a longer one would fire at once. */
 const MAX_TIMER_MILLISECONDS = 2 ** 31 - 1
@@ -80,7 +82,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
       const deadline = AbortSignal.timeout(timerMilliseconds)
       const response = await begin(request, deadline)
       try {
-        return {status: response.statusCode ?? 0, headers: response.headers, text: await readText(response)}
+        return {status: response.statusCode ?? 0, headers: response.headers, text: await readText(unzipped(response), request)}
       } catch (cause) {
         throw translate(cause, request, deadline)
       }
@@ -92,7 +94,7 @@ export function createHttpClient(options: HttpOptions): HttpClient {
       deadline.addEventListener('abort', giveUp)
       const response = await begin(request, head.signal).finally(() => deadline.removeEventListener('abort', giveUp))
       const body = read(response, request)
-      const text = () => readText(body).catch((cause: unknown) => Promise.reject(translate(cause, request)))
+      const text = () => readText(body, request).catch((cause: unknown) => Promise.reject(translate(cause, request)))
       return {status: response.statusCode ?? 0, headers: response.headers, body, text}
     },
     close: () => agent.destroy(),
@@ -165,12 +167,12 @@ function reasonOf(error: unknown): string {
 const unzipped = (response: IncomingMessage): Readable =>
   response.headers['content-encoding'] === 'gzip' ? pipeline(response, createGunzip(), () => {}) : response
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+async function readText(body: AsyncIterable<Buffer>, {maxAnswerBytes = MAX_ANSWER_BYTES}: HttpRequest): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of body) {
     bytes += chunk.length
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the answer is longer than ${MAX_ANSWER_BYTES} bytes`)
+    if (bytes > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`)
     chunks.push(chunk)
   }
 

@@ -25,6 +25,7 @@ const MAX_STRING_BYTES = 1_048_576
 const INTEGERS = {from: -(2n ** 63n), to: 2n ** 63n - 1n}
 /** The server refuses the first four; it stores the others, and then Flux overwrites them or panics. */
 const RESERVED_TAGS = new Set(['time', '_field', '_measurement', '\0', '_time', '_value', '_start', '_stop'])
+export const isReservedTag = (name: string) => RESERVED_TAGS.has(name)
 
 /** Throws DataError for what line protocol cannot carry. Empty tags are left out, as the server would; so are numbers that are not finite. */
 export function encodePoint({measurement, tags, fields, time}: Point): Line {
@@ -47,7 +48,28 @@ export interface Series {
 
 /** `fields` is ready text, "FIT101=2.47,LIT101=522.8"; the time has to be one that `isStorable`. */
 export function encodeLine(series: Series, fields: string, time: bigint): Line {
-  return {bytes: Buffer.from(`${series.text} ${fields} ${time}\n`), key: mix(series.hash, time)}
+  return encodeLineAt(series, fields, momentOf(time))
+}
+
+/** A time that many lines share: it is encoded once. */
+export interface Moment {
+  readonly text: string
+  /** The time's upper and lower 32 bits. */
+  readonly early: number
+  readonly late: number
+}
+
+/** Undefined for a time that cannot be stored. */
+export const toMoment = (time: bigint): Moment | undefined => (isStorable(time) ? momentOf(time) : undefined)
+
+const momentOf = (time: bigint): Moment => ({
+  text: String(time),
+  early: Number(BigInt.asIntN(32, time >> 32n)),
+  late: Number(BigInt.asIntN(32, time)),
+})
+
+export function encodeLineAt(series: Series, fields: string, moment: Moment): Line {
+  return {bytes: Buffer.from(`${series.text} ${fields} ${moment.text}\n`), key: mix(series.hash, moment)}
 }
 
 /** Measurement and tags, sorted by key as the server stores them. No tag twice: the server would refuse it. */
@@ -55,7 +77,7 @@ export function encodeSeries(measurement: string, tags: readonly (readonly [stri
   let text = escapeMeasurement(measurement)
   for (const [key, value] of [...tags].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (value === '') continue
-    if (key === '' || RESERVED_TAGS.has(key)) throw new DataError('unwritable tag', `"${key}" cannot be the name of a tag`)
+    if (key === '' || isReservedTag(key)) throw new DataError('unwritable tag', `"${key}" cannot be the name of a tag`)
     text += `,${escapeKey(key, 'tag', 'tag name')}=${escapeKey(value, 'tag', `tag ${key}`)}`
   }
 
@@ -128,8 +150,7 @@ function hashOf(text: string): number {
   return join(low, high)
 }
 
-function mix(seriesHash: number, time: bigint): number {
-  const [early, late] = [Number(BigInt.asIntN(32, time >> 32n)), Number(BigInt.asIntN(32, time))]
+function mix(seriesHash: number, {early, late}: Moment): number {
   const seed = Math.trunc(seriesHash / 2 ** 21)
   let low = Math.imul(seed ^ late, 0x01000193)
   low = Math.imul(low ^ (low >>> 15) ^ early, 0x85ebca6b)

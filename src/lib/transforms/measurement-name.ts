@@ -1,0 +1,21 @@
+import {createHash} from 'node:crypto'
+import type {QueriedSeries} from '../format/prometheus-sample.ts'
+
+/**
+ * The name that the operator gave; else the metric's; else, where a calculation has taken that away, the fallback,
+ * or the expression itself: no other text is as sure to be different for every other expression.
+ */
+export function measurementOf({query, labels}: QueriedSeries, fallback: string | undefined): string {
+  return query.name ?? labels['__name__'] ?? fallback ?? writable(query.expression)
+}
+
+/** In one line, and without what line protocol has no form for. What had to be replaced is told apart by a hash. */
+export function writable(expression: string): string {
+  const line = expression.trim().replace(QUOTED_OR_BLANKS, (_, quoted: string | undefined) => quoted ?? ' ')
+  const safe = line.replace(UNWRITABLE, '_')
+  return safe === line ? line : `${safe} #${createHash('sha256').update(line).digest('hex').slice(0, 8)}`
+}
+
+/** Blanks mean nothing, except in quotes. */
+const QUOTED_OR_BLANKS = /("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)|\s+/gs
+const UNWRITABLE = /\\(?=[",= ]|$)|[\n\r]|^[#\t\0]/g

@@ -113,7 +113,7 @@ export async function withRetry<T>(attempts: Attempts<T>, {clock, log, random}: 
 
   /** Undefined: it ends here. The last attempt is made when the patience ends, unless the server asked for longer. */
   function waitBefore(error: UcsError, attempt: number, left: number): number | undefined {
-    if (left <= 0 || error.retryable === 'never') return undefined
+    if (left <= 0 || error.retryable === 'never' || attempt > (policy.maxRetries ?? Infinity)) return undefined
     if (error.retryable === 'after success') {
       return proven() && policy.pauseMilliseconds !== undefined ? Math.min(policy.pauseMilliseconds, left) : undefined
     }

@@ -153,6 +153,8 @@ export interface RetryPolicy {
   readonly forMilliseconds: number
   readonly baseMilliseconds: number
   readonly capMilliseconds: number
+  /** However much patience is left. Absent: any number. */
+  readonly maxRetries?: number
   /** Endless runs: how often to try again what is retryable only after a success. Absent: such a failure ends the run. */
   readonly pauseMilliseconds?: number
 }

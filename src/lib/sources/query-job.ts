@@ -1,0 +1,109 @@
+import type {Checkpoint, Logger} from '../core/types.ts'
+import type {PrometheusClient} from '../clients/prometheus.ts'
+import type {PrometheusQuery} from '../format/prometheus-sample.ts'
+import type {QueryProgress, Timetable} from './query-progress.ts'
+import {IoError} from '../errors.ts'
+import {queryLabel} from '../format/prometheus-sample.ts'
+import {createQueryProgress} from './query-progress.ts'
+
+export interface PrometheusServer {
+  /** What tells it apart from the others; undefined where there are none. */
+  readonly name: string | undefined
+  readonly client: PrometheusClient
+}
+
+/** One query at one server. */
+export interface QueryJob {
+  readonly server: PrometheusServer
+  readonly query: PrometheusQuery
+  /** For logs and results. */
+  readonly label: string
+  /** Its messages are in order within it. */
+  readonly partition: string
+  readonly progress: QueryProgress
+  /** A moment is being asked for, or its answer waits to be taken. */
+  isBusy: boolean
+  hasAnswered: boolean
+  /** Of the last request; undefined where that was answered. */
+  failure: Error | undefined
+  /** Why a run with an end has left something undone. */
+  givenUp: Error | undefined
+  /** About how many series it finds. */
+  seriesSeen: number | undefined
+  /** The cursor is behind the progress: it follows soon, and a failure is told. */
+  save(): void
+  /** Resolves when the cursor is durable. */
+  flush(): Promise<void>
+}
+
+export interface JobOptions {
+  readonly server: PrometheusServer
+  readonly query: PrometheusQuery
+  readonly timetable: Timetable
+  /** Absent where nothing is to be remembered. */
+  readonly cursor: {readonly checkpoint: Checkpoint; readonly key: string} | undefined
+  /** Where there is none yet. */
+  readonly begin: string | undefined
+  readonly log: Logger
+}
+
+/** Rejects with IoError where its cursor cannot be read. */
+export async function openQueryJob({server, query, timetable, cursor, begin, log}: JobOptions): Promise<QueryJob> {
+  const label = server.name === undefined ? queryLabel(query) : `${server.name}: ${queryLabel(query)}`
+  const progress = await loadProgress(timetable, cursor, begin)
+  let isBehind = false
+  let saving: Promise<void> | undefined
+  let unsaved: unknown
+
+  return {
+    server,
+    query,
+    label,
+    partition: `${label}/0`,
+    progress,
+    isBusy: false,
+    hasAnswered: false,
+    failure: undefined,
+    givenUp: undefined,
+    seriesSeen: undefined,
+    save,
+    async flush() {
+      if (unsaved !== undefined) save()
+      await saving
+      if (unsaved !== undefined) throw unsaved
+    },
+  }
+
+  function save(): void {
+    if (!cursor) return
+    isBehind = true
+    saving ??= catchUp(cursor).finally(() => (saving = undefined))
+  }
+
+  async function catchUp({checkpoint, key}: NonNullable<JobOptions['cursor']>): Promise<void> {
+    while (isBehind) {
+      isBehind = false
+      const text = progress.cursor()
+      if (text === undefined) return
+      try {
+        await checkpoint.save(key, text)
+        unsaved = undefined
+      } catch (error) {
+        unsaved = error // what it stands for is stored, and would only be read once more
+        log.warn('cursor.unsaved', {query: label, message: (error as Error).message})
+      }
+    }
+  }
+}
+
+async function loadProgress(timetable: Timetable, cursor: JobOptions['cursor'], begin: string | undefined): Promise<QueryProgress> {
+  const text = (await cursor?.checkpoint.load(cursor.key)) ?? begin
+  try {
+    return createQueryProgress(timetable, text)
+  } catch (cause) {
+    throw new IoError(`the cursor of ${cursor?.key} cannot be used: ${(cause as Error).message}`, {
+      cause,
+      suggestion: 'Remove its file from --state-dir to begin anew',
+    })
+  }
+}

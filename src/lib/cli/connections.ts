@@ -5,7 +5,9 @@ import type {KafkaSettings} from '../clients/kafka/connection.ts'
 import type {Clock} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
+import type {PrometheusServer} from '../sources/query-job.ts'
 import type {clickhouseFlags, influxFlags, kafkaFlags} from './flags.ts'
+import type {prometheusFlags} from './prometheus-flags.ts'
 import type {UcsError} from '../errors.ts'
 import {AuthError, UsageError} from '../errors.ts'
 import {readNamedFile} from '../runtime/named-file.ts'
@@ -72,25 +74,105 @@ export async function influxTrust(values: Values<typeof influxFlags>) {
   return {ca: await readPem(values, 'influx-ca'), skipsVerification: values['influx-skip-verify']}
 }
 
-/** The token, or a way to read it again: a rotated file takes effect at the next attempt. To be asked for once a run, or a pipe has none left. */
+/** To be asked for once a run, or a pipe has none left. */
 export async function influxToken(values: Values<typeof influxFlags>, given: Origins): Promise<() => Promise<string>> {
-  const source = strongestOf(given, ['token', 'token-file'])
-  if (source === undefined) throw new UsageError('--token is missing', {suggestion: 'Set INFLUX_TOKEN, or name a file with --token-file'})
-  const {token, 'token-file': file} = values
-  if (source === 'token') return async () => Promise.resolve(token!)
-  let last = await readSecretFile(file!, '--token-file')
+  const token = await rereadSecret(given, {plain: 'token', file: 'token-file'}, values)
+  if (!token) throw new UsageError('--token is missing', {suggestion: 'Set INFLUX_TOKEN, or name a file with --token-file'})
+  return token
+}
+
+/** A secret, or a way to read it again: a rotated file takes effect at the next attempt. Undefined where none is given. */
+async function rereadSecret(
+  given: Origins,
+  names: {plain: string; file: string},
+  values: Readonly<Record<string, unknown>>,
+): Promise<(() => Promise<string>) | undefined> {
+  const source = strongestOf(given, [names.plain, names.file])
+  if (source === undefined) return undefined
+  const value = values[source] as string
+  if (source === names.plain) return async () => Promise.resolve(value)
+  const flag = `--${names.file}`
+  let last = await readSecretFile(value, flag)
   return async () => {
     try {
-      last = await readSecretFile(file!, '--token-file')
+      last = await readSecretFile(value, flag)
     } catch (cause) {
       // A pipe is read once, and a file may just be written anew: whether the last token still serves the server knows.
       if (cause instanceof UsageError) return last
       const {message, suggestion} = cause as UcsError
-      throw new AuthError(`the token cannot be read: ${message}`, {cause, suggestion})
+      throw new AuthError(`the secret of ${flag} cannot be read: ${message}`, {cause, suggestion})
     }
 
     return last
   }
+}
+
+export interface PrometheusConnection {
+  readonly queryTimeoutMilliseconds: number
+  readonly clock: Clock
+}
+
+/** Everything about how to reach Prometheus is the same for all of its servers, but a user in the address of one is its own. */
+export async function prometheusClients(
+  values: Values<typeof prometheusFlags>,
+  given: Origins,
+  {queryTimeoutMilliseconds, clock}: PrometheusConnection,
+): Promise<readonly PrometheusServer[]> {
+  const [{createHttpClient, isLoopback}, {createPrometheusClient}, authorization, ca] = await Promise.all([
+    import('../clients/http.ts'),
+    import('../clients/prometheus.ts'),
+    prometheusAuthorization(values, given),
+    readPem(values, 'prometheus-ca'),
+  ])
+  const addresses = values['prometheus-url']
+  const names = addresses.map(({name, url}) => name ?? (addresses.length > 1 ? url.host : undefined))
+  if (new Set(names).size < names.length)
+    throw new UsageError('--prometheus-url: two servers have the same name', {suggestion: '--prometheus-url NAME=URL'})
+  return addresses.map(({url}, index) => ({
+    name: names[index],
+    client: createPrometheusClient({
+      http: createHttpClient({
+        baseUrl: url,
+        timeoutMilliseconds: queryTimeoutMilliseconds,
+        ca,
+        skipsVerification: values['prometheus-skip-verify'],
+        remedy: 'Is the server running? Check --prometheus-url or PROMETHEUS_URL',
+        caFlag: '--prometheus-ca',
+      }),
+      headers: async () => ({...Object.fromEntries(values['prometheus-header']), ...(await authorization(url))}),
+      timeoutMilliseconds: queryTimeoutMilliseconds,
+      compresses: !isLoopback(url),
+      now: () => clock.now(),
+    }),
+  }))
+}
+
+async function prometheusAuthorization(
+  values: Values<typeof prometheusFlags>,
+  given: Origins,
+): Promise<(url: URL) => Promise<Record<string, string>>> {
+  const [token, password] = await Promise.all([
+    rereadSecret(given, {plain: 'prometheus-token', file: 'prometheus-token-file'}, values),
+    rereadSecret(given, {plain: 'prometheus-password', file: 'prometheus-password-file'}, values),
+  ])
+  const user = values['prometheus-user']
+  if (token && password) throw new UsageError('--prometheus-token and --prometheus-password exclude each other')
+  if ((user === undefined) !== (password === undefined)) throw new UsageError('--prometheus-user and --prometheus-password belong together')
+  return async ({username, password: secret}) => {
+    if (username !== '') return {Authorization: basic(decodeURIComponent(username), decodeURIComponent(secret))}
+    if (token) return {Authorization: headerText(`Bearer ${await token()}`)}
+    return password ? {Authorization: basic(user!, await password())} : {}
+  }
+}
+
+const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+
+/** Node takes a header for a mistake of the program when it holds, say, the typographic quotes of a document. */
+function headerText(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return text
+  throw new AuthError('the bearer token holds a character that no token has', {
+    suggestion: 'Check --prometheus-token or --prometheus-token-file',
+  })
 }
 
 export async function shouldCompress({compression, 'influx-url': url}: Values<typeof influxFlags>): Promise<boolean> {

@@ -48,12 +48,30 @@ export function valueFlag<T>(decode: Decoder<T>, options: Common & {readonly fal
   return Object.assign(stringFlag({...display(options), ...(options.fallback === undefined ? {} : {default: options.fallback})}), {rules})
 }
 
+interface ListOptions extends Common {
+  /** The one value of a list that nobody gave. */
+  readonly fallback?: string
+  /** Takes all words up to the next flag. */
+  readonly isGreedy?: boolean
+}
+
 /** A flag that may be given several times; in a variable the values stand on lines of their own. */
-export function listFlag<T>(decode: Decoder<T>, options: Common): Flag<readonly T[]> {
-  const rules: FlagRules<readonly T[]> = {decode: (texts = []) => texts.map(decode), ...common(options, undefined)}
-  return Object.assign(stringFlag({...display(options), multiple: true, multipleNonGreedy: true}), {
-    rules,
-  }) as unknown as Flag<readonly T[]>
+export function listFlag<T>(decode: Decoder<T>, options: ListOptions): Flag<readonly T[]> {
+  const {fallback, isGreedy = false} = options
+  const rules: FlagRules<readonly T[]> = {decode: (texts = []) => texts.map(decode), ...common(options, fallback)}
+  const flag = stringFlag({
+    ...display(options),
+    multiple: true,
+    multipleNonGreedy: !isGreedy,
+    ...(fallback === undefined ? {} : {default: [fallback]}),
+  })
+  return Object.assign(flag, {rules}) as unknown as Flag<readonly T[]>
+}
+
+/** The same flag, for a command whose users know it by more variables; those come after its own. */
+export function withVariables<T>(flag: Flag<T>, more: readonly string[]): Flag<T> {
+  const variables = [...flag.rules.variables, ...more]
+  return Object.assign({...flag}, {env: variables.join(', '), rules: {...flag.rules, variables}})
 }
 
 /** A flag that is on or off; one that is on by default is switched off by --no-. */
@@ -143,6 +161,13 @@ export const size: Decoder<number> = (given) => {
   const bytes = parseSize(given.trim())
   if (!bytes) throw new UsageError('expected a size such as 512KB or 10MB')
   return bytes
+}
+
+/** Split at the first equals sign. */
+export const nameAndValue: Decoder<readonly [name: string, value: string]> = (given) => {
+  const at = given.indexOf('=')
+  if (at < 1 || at === given.length - 1) throw new UsageError('expected NAME=VALUE')
+  return [given.slice(0, at), given.slice(at + 1)]
 }
 
 export const httpUrl: Decoder<URL> = (given) => {

@@ -3,7 +3,6 @@ import type {Line} from '../format/line-protocol.ts'
 import type {Observations} from '../transforms/observations.ts'
 import type {PointOptions} from '../transforms/to-point.ts'
 import type {Values} from './flag.ts'
-import {IANAZone} from 'luxon'
 import {DataError, UsageError} from '../errors.ts'
 import {encodeSeries} from '../format/line-protocol.ts'
 import {TIMESTAMP_FORMATS, timestampParser} from '../format/timestamp.ts'
@@ -11,7 +10,8 @@ import {BAD_TIMESTAMP_POLICIES} from '../transforms/event-time.ts'
 import {createObservations} from '../transforms/observations.ts'
 import {sensorToPoint} from '../transforms/sensor-to-point.ts'
 import {toPoint} from '../transforms/to-point.ts'
-import {listFlag, oneOf, text, valueFlag} from './flag.ts'
+import {listFlag, nameAndValue, oneOf, text, valueFlag} from './flag.ts'
+import {timezone} from './schedule.ts'
 
 const PRESETS = ['swat', 'sensors', 'flat'] as const
 
@@ -58,7 +58,7 @@ export const pointFlags = {
     fallback: 'reject',
     value: 'HOW',
   }),
-  tag: listFlag(keyAndValue, {
+  tag: listFlag(tag, {
     summary: 'tag for every point; one of the same name in the message is stronger',
     group: 'POINTS',
     value: 'NAME=VALUE',
@@ -95,25 +95,18 @@ export function pointTransform(
   return {transform, observations}
 }
 
-function timezone(given: string): string {
-  if (given !== 'UTC' && !IANAZone.isValidZone(given)) throw new UsageError('expected a zone such as Asia/Singapore')
-  return given
-}
-
-function measurement(given: string): string {
+export function measurement(given: string): string {
   refuseUnwritable(() => encodeSeries(given, []))
   return given
 }
 
-function keyAndValue(given: string): readonly [string, string] {
-  const at = given.indexOf('=')
-  if (at < 1 || at === given.length - 1) throw new UsageError('expected NAME=VALUE')
-  const tag = [given.slice(0, at), given.slice(at + 1)] as const
-  refuseUnwritable(() => encodeSeries('any', [tag]))
-  return tag
+export function tag(given: string): readonly [string, string] {
+  const pair = nameAndValue(given)
+  refuseUnwritable(() => encodeSeries('any', [pair]))
+  return pair
 }
 
-function tagName(given: string): string {
+export function tagName(given: string): string {
   refuseUnwritable(() => encodeSeries('any', [[given, 'any']]))
   return given
 }

@@ -28,6 +28,10 @@ export interface StreamPlan<I, O> {
   readonly counts?: readonly SourceCount[] | undefined
   /** What was noticed in records that could be used all the same. */
   readonly observations?: {readonly counts: NoticeCounts} | undefined
+  /** What else a person wants to see while it goes on, besides the lag. */
+  readonly progress?: (() => Readonly<Record<string, unknown>>) | undefined
+  /** What `/health` says besides, or instead: a `status` of "critical" makes it 503. */
+  readonly health?: (() => Readonly<Record<string, unknown>>) | undefined
   /** Whether the source is connected; absent where there is nothing to connect to. */
   readonly isConnected?: (() => boolean) | undefined
   /** What a run that was cut short says of what it has read and not settled; empty where there is nothing to say. */
@@ -134,13 +138,21 @@ export async function runStream<F extends FlagSet, I, O>(
   if (!options.isEndless) throw new PartialError(`${ledger.rejected} of ${ledger.read} records were rejected: ${where}`)
   report.notes.push(`${ledger.rejected} records were rejected: ${where}`)
 
-  async function runWatched({lag, counts = [], isConnected = () => true, ...parts}: StreamPlan<I, O>): Promise<void> {
+  async function runWatched({
+    lag,
+    counts = [],
+    isConnected = () => true,
+    progress: shown,
+    health: report,
+    ...parts
+  }: StreamPlan<I, O>): Promise<void> {
     let isChecked = false
     const observations = parts.observations?.counts
     const isReadyToRead = () => isChecked && isConnected()
-    const {vitals, observer} = createVitals({ledger, clock, counts, observations, lag: () => lag?.(), isConnected: isReadyToRead})
+    const {vitals, observer} = createVitals({ledger, clock, counts, observations, report, lag: () => lag?.(), isConnected: isReadyToRead})
     const isWatched = session.isWatched && !session.isQuiet && !parts.sink.prints
-    const progress = await showProgress({ledger, log, isWatched, ...(lag ? {extras: () => ({lag: lag()})} : {})})
+    const extras = () => ({...(lag ? {lag: lag()} : {}), ...shown?.()})
+    const progress = await showProgress({ledger, log, isWatched, extras})
     let health: HealthServer | undefined
     try {
       health = await serveHealth(options, {vitals, clock}, session)

@@ -1,4 +1,4 @@
-import {open, readFile, rename} from 'node:fs/promises'
+import {open, readFile, rename, rm} from 'node:fs/promises'
 import {createHash} from 'node:crypto'
 import {dirname, join} from 'node:path'
 import type {Checkpoint} from '../core/types.ts'
@@ -12,8 +12,15 @@ interface Saved {
   readonly cursor: string
 }
 
+export interface FileCheckpoint extends Checkpoint {
+  /** There is nothing to go on from any more. */
+  forget(key: string): Promise<void>
+  /** Where a run that has the key to itself holds its lock. */
+  lockPath(key: string): string
+}
+
 /** Cursors as files of mode 0600 in a folder, one a key: written aside, synced, and renamed into place. */
-export function createFileCheckpoint(folder: string): Checkpoint {
+export function createFileCheckpoint(folder: string): FileCheckpoint {
   return {
     async load(key) {
       const path = pathOf(key)
@@ -35,6 +42,13 @@ export function createFileCheckpoint(folder: string): Checkpoint {
         throw new IoError(`cannot save the cursor in ${path}: ${(cause as Error).message}`, {cause})
       }
     },
+    async forget(key) {
+      const path = pathOf(key)
+      await rm(path, {force: true}).catch((cause: Error) => {
+        throw new IoError(`cannot remove the cursor in ${path}: ${cause.message}`, {cause})
+      })
+    },
+    lockPath: (key) => `${pathOf(key)}.lock`,
   }
 
   function pathOf(key: string): string {

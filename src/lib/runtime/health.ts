@@ -82,14 +82,17 @@ function seedHealth(vitals: Vitals, clock: Clock, problem: string | undefined): 
   const {ledger, settledAt} = vitals
   if (settledAt === undefined && !vitals.isConnected())
     return {status: 503, type: JSON_TYPE, body: `${JSON.stringify({status: 'initializing'})}\n`}
+  const report = vitals.report?.() ?? {}
+  const isBad = problem !== undefined || report['status'] === 'critical'
   const body = {
-    status: problem ? 'degraded' : 'healthy',
+    status: 'healthy',
     timestamp: new Date(clock.now()).toISOString(),
     metrics_collected_total: ledger.written,
     last_collection: settledAt === undefined ? null : new Date(settledAt).toISOString(),
-    ...(problem ? {problem} : {}),
+    ...report,
+    ...(problem ? {status: 'degraded', problem} : {}),
   }
-  return {status: problem ? 503 : 200, type: JSON_TYPE, body: `${JSON.stringify(body)}\n`}
+  return {status: isBad ? 503 : 200, type: JSON_TYPE, body: `${JSON.stringify(body)}\n`}
 }
 
 type Labels = Readonly<Record<string, string>>

@@ -30,6 +30,8 @@ export interface Vitals {
   readonly retries: number
   /** What is being waited out that will not pass by itself: a refused token, a missing bucket. */
   readonly paused: string | undefined
+  /** What a command says of itself in `/health`. */
+  readonly report: (() => Readonly<Record<string, unknown>>) | undefined
   lag(): number | undefined
   isConnected(): boolean
   /** Since when records have waited without any being settled, as far as is known; undefined while nothing waits. */
@@ -41,6 +43,7 @@ export interface VitalsOptions {
   readonly clock: Clock
   readonly counts?: readonly SourceCount[]
   readonly observations?: NoticeCounts | undefined
+  readonly report?: (() => Readonly<Record<string, unknown>>) | undefined
   lag(): number | undefined
   isConnected(): boolean
 }
@@ -49,7 +52,7 @@ export interface VitalsOptions {
 const MAX_LATENCIES = 10_000
 
 /** Vitals that a pipeline keeps up to date through its observer. */
-export function createVitals({ledger, clock, counts = [], observations = {}, lag, isConnected}: VitalsOptions): {
+export function createVitals({ledger, clock, counts = [], observations = {}, report, lag, isConnected}: VitalsOptions): {
   vitals: Vitals
   observer: Observer
 } {
@@ -63,6 +66,7 @@ export function createVitals({ledger, clock, counts = [], observations = {}, lag
     inFlight: 0,
     counts,
     observations,
+    report,
     startedAt: clock.now(),
     settledAt: undefined as number | undefined,
     retries: 0,

@@ -1,0 +1,93 @@
+import {BaseCommand} from '../lib/cli/base-command.ts'
+import {openDeadLetters} from '../lib/cli/dead-letters.ts'
+import {withVariables} from '../lib/cli/flag.ts'
+import {
+  batchFlags,
+  deliveryFlags,
+  dryRunFlag,
+  generalFlags,
+  healthFlags,
+  influxBucketFlag,
+  influxFlags,
+  kafkaFlags,
+  typeConflictFlag,
+} from '../lib/cli/flags.ts'
+import {openInfluxSink} from '../lib/cli/influx-sink.ts'
+import {catchUpFlags, prometheusFlags, queryFlags, sampleFlags} from '../lib/cli/prometheus-flags.ts'
+import {isEndlessPolling, openPrometheus, queriesOf, rawSample} from '../lib/cli/prometheus.ts'
+import {scheduleFlags} from '../lib/cli/schedule.ts'
+import {batchLimits, planWithSink, runStream, streamOptions} from '../lib/cli/stream.ts'
+
+const {interval, ...otherSchedule} = scheduleFlags({interval: '15'})
+const bucket = influxBucketFlag('prometheus')
+
+export default class PromToInflux extends BaseCommand {
+  static override summary = 'Write what queries of Prometheus find to InfluxDB.'
+  static override description = `All queries of a cycle are asked for the same moment, side by side. A moment that was missed, because a server or this program was away,
+is asked for later, so that the series have no gaps; --from asks for the past before the first cycle.
+Without --once or --from the command runs until it gets a signal.`
+  static override examples = [
+    {
+      description: 'Two queries every 30 seconds, until stopped',
+      command: `<%= config.bin %> <%= command.id %> --prometheus-url http://prometheus:9090 --influx-url http://influxdb:8086 --token-file /run/secrets/influx --interval 30 --queries 'up' 'rate(http_requests_total[5m])'`,
+    },
+    {
+      description: 'The pipeline of an etl.yaml',
+      command: '<%= config.bin %> <%= command.id %> --config config/etl.yaml',
+    },
+    {
+      description: 'The last day of one query, in steps of 15 seconds; goes on where it was cut short',
+      command: `<%= config.bin %> <%= command.id %> --queries node_load1 --from -24h --step 15`,
+    },
+    {
+      description: 'See what would be written now',
+      command: '<%= config.bin %> <%= command.id %> --once --dry-run',
+    },
+  ]
+
+  static override flags = {
+    ...queryFlags,
+    ...dryRunFlag,
+    ...prometheusFlags,
+    ...sampleFlags,
+    interval: withVariables(interval, ['ETL_INTERVAL_SECONDS']),
+    ...otherSchedule,
+    ...catchUpFlags,
+    ...influxFlags,
+    'influx-url': withVariables(influxFlags['influx-url'], ['INFLUXDB_URL']),
+    'influx-org': withVariables(influxFlags['influx-org'], ['INFLUXDB_ORG']),
+    'influx-bucket': withVariables(bucket['influx-bucket'], ['INFLUXDB_BUCKET']),
+    token: withVariables(influxFlags.token, ['INFLUXDB_TOKEN']),
+    ...batchFlags({size: 5000}),
+    ...deliveryFlags('prom-to-influx'),
+    ...typeConflictFlag,
+    ...healthFlags,
+    ...kafkaFlags,
+    'log-level': withVariables(generalFlags['log-level'], ['ETL_LOG_LEVEL']),
+  }
+
+  async run(): Promise<void> {
+    const session = await this.start(PromToInflux)
+    const {values, given, report} = session
+    const command = this.commandName()
+    await runStream(session, streamOptions(command, values, isEndlessPolling(values)), async (runtime, policy) => {
+      const metrics = await openPrometheus(values, given, {queries: queriesOf(values, given), policy, runtime})
+      const {source, observations} = metrics
+      report.own['observations'] = () => observations.counts
+      report.own['points'] = () => report.ledger?.rows ?? 0
+      report.own['sources'] = metrics.sources
+      return planWithSink(
+        {
+          ...metrics,
+          lag: () => source.lag(),
+          isConnected: () => source.isConnected(),
+          batch: batchLimits(values),
+          ...(await openDeadLetters(values, given, {command, source, raw: rawSample, isDryRun: values['dry-run']}, runtime)),
+          leftover: (count) => (count === 0 ? '' : `${count} samples were not written, they will be asked for again`),
+        },
+        () => openInfluxSink(values, given, runtime),
+      )
+    })
+    this.finish()
+  }
+}

@@ -4,14 +4,14 @@ set -euo pipefail
 peers=${UCS_PEERS:-$HOME/.cache/ucs-peers} telegraf=github.com/influxdata/telegraf@v1.37.2
 mkdir -p "$peers"
 
-if [ ! -x "$peers/telegraf" ]; then
+if ! "$peers/telegraf" --usage promql > /dev/null 2>&1; then
   source=$(mktemp -d)
   trap 'rm -rf "$source"' EXIT
   folder=$(go mod download -json "$telegraf" | sed -n 's/.*"Dir": "\(.*\)",*$/\1/p')
   cp -r "$folder/." "$source"
   chmod -R u+w "$source"
   # Only the plugins of the comparison: all of them take half an hour to compile.
-  (cd "$source" && go build -buildvcs=false -tags custom,inputs.kafka_consumer,outputs.influxdb_v2,parsers.json,serializers.influx \
+  (cd "$source" && go build -buildvcs=false -tags custom,inputs.kafka_consumer,inputs.promql,outputs.influxdb_v2,parsers.json,serializers.influx \
     -o "$peers/telegraf" ./cmd/telegraf)
 fi
 

@@ -16,10 +16,13 @@ import {openInfluxSink} from '../lib/cli/influx-sink.ts'
 import {catchUpFlags, prometheusFlags, queryFlags, sampleFlags} from '../lib/cli/prometheus-flags.ts'
 import {isEndlessPolling, openPrometheus, queriesOf, rawSample} from '../lib/cli/prometheus.ts'
 import {scheduleFlags} from '../lib/cli/schedule.ts'
+import {boundHeapLater} from '../lib/runtime/heap.ts'
 import {batchLimits, planWithSink, runStream, streamOptions} from '../lib/cli/stream.ts'
 
 const {interval, ...otherSchedule} = scheduleFlags({interval: '15'})
 const bucket = influxBucketFlag('prometheus')
+
+const YOUNG_GENERATION_BYTES = 48 * 2 ** 20
 
 export default class PromToInflux extends BaseCommand {
   static override summary = 'Write what queries of Prometheus find to InfluxDB.'
@@ -67,6 +70,7 @@ Without --once or --from the command runs until it gets a signal.`
   }
 
   async run(): Promise<void> {
+    boundHeapLater(YOUNG_GENERATION_BYTES)
     const session = await this.start(PromToInflux)
     const {values, given, report} = session
     const command = this.commandName()

@@ -153,8 +153,7 @@ export function queriesOf({queries, query}: PrometheusValues, given: Origins): r
 
 /** A sample as a dead letter keeps it. */
 export function rawSample(sample: unknown): RawMessage {
-  const {series, point} = sample as Sample
-  const [seconds, value] = point
+  const {series, seconds, measured} = sample as Sample
   const {name, expression} = series.query
   const text = JSON.stringify({
     query: expression,
@@ -162,7 +161,7 @@ export function rawSample(sample: unknown): RawMessage {
     server: series.server,
     labels: series.labels,
     time: seconds,
-    value,
+    value: measured,
   })
   return {value: Buffer.from(text), key: null, headers: undefined, timestamp: undefined}
 }

@@ -83,8 +83,9 @@ export async function runPipeline<I, O>(pipeline: Pipeline<I, O>, runtime: Runti
     const {messages, rows, owners} = batch
     const unsent = new Set<number>()
     const withdrawn = (row: number) => {
+      if (!source.revoked) return false
       const owner = owners[row]!
-      const isRevoked = source.revoked?.(messages[owner]!.position.partition).aborted ?? false
+      const isRevoked = source.revoked(messages[owner]!.position.partition).aborted
       if (isRevoked) unsent.add(owner)
       return isRevoked
     }
@@ -216,12 +217,12 @@ function tallyOf<O>({batch, refused, unsent}: Settlement<unknown, O>, sink: Sink
 
   let [accepted, rows] = [0, 0]
   const isWhole = refused.size === 0 && unsent.size === 0
-  const keys = new Set(isWhole ? batch.keys : [])
+  const stored = new Set<number>() // keys
   owners.forEach((owner, row) => {
     if (unsent.has(owner)) return
     if (!refused.has(row)) {
       rows++
-      if (!isWhole && sink.key) keys.add(sink.key(all[row]!))
+      if (!isWhole && sink.key) stored.add(sink.key(all[row]!))
     }
 
     if (owner !== owners[row - 1] && !rejected.has(owner)) accepted++
@@ -234,7 +235,7 @@ function tallyOf<O>({batch, refused, unsent}: Settlement<unknown, O>, sink: Sink
     rows: sink.prints ? 0 : rows,
     filtered: settled(filtered),
     rejected: settled(rejected).map((error) => error.reason),
-    collapsed: sink.key ? rows - keys.size : 0,
+    collapsed: sink.key ? rows - (isWhole ? batch.keys : stored).size : 0,
   }
 }
 

@@ -69,7 +69,68 @@ const momentOf = (time: bigint): Moment => ({
 })
 
 export function encodeLineAt(series: Series, fields: string, moment: Moment): Line {
-  return {bytes: Buffer.from(`${series.text} ${fields} ${moment.text}\n`), key: mix(series.hash, moment)}
+  return toSlab(`${series.text} ${fields} ${moment.text}\n`, mix(series.hash, moment))
+}
+
+/** Lines that are made one after the other lie one after the other: a buffer for each would cost more than all else about it. */
+class SlabLine implements Line {
+  readonly slab: Buffer
+  readonly start: number
+  readonly end: number
+  readonly key: number
+
+  constructor(slab: Buffer, start: number, end: number, key: number) {
+    this.slab = slab
+    this.start = start
+    this.end = end
+    this.key = key
+  }
+
+  get bytes(): Buffer {
+    return this.slab.subarray(this.start, this.end)
+  }
+}
+
+const SLAB_BYTES = 262_144
+const MAX_BYTES_A_CHARACTER = 3
+let slab = Buffer.alloc(0)
+let used = 0
+
+function toSlab(text: string, key: number): Line {
+  const needed = text.length * MAX_BYTES_A_CHARACTER
+  if (needed > SLAB_BYTES) {
+    const own = Buffer.from(text)
+    return new SlabLine(own, 0, own.length, key)
+  }
+
+  if (used + needed > slab.length) {
+    slab = Buffer.allocUnsafeSlow(SLAB_BYTES)
+    used = 0
+  }
+
+  const start = used
+  used += slab.write(text, start)
+  return new SlabLine(slab, start, used, key)
+}
+
+/** What is sent for these lines. */
+export function joinLines(lines: readonly Line[]): Buffer {
+  const parts: Buffer[] = []
+  let last: SlabLine | undefined
+  let start = 0
+  for (const line of lines) {
+    const continues = last !== undefined && line instanceof SlabLine && line.slab === last.slab && line.start === last.end
+    if (!continues) {
+      if (last) parts.push(last.slab.subarray(start, last.end))
+      if (line instanceof SlabLine) start = line.start
+      else parts.push(line.bytes)
+    }
+
+    last = line instanceof SlabLine ? line : undefined
+  }
+
+  if (last) parts.push(last.slab.subarray(start, last.end))
+  return Buffer.concat(parts)
 }
 
 /** Measurement and tags, sorted by key as the server stores them. No tag twice: the server would refuse it. */

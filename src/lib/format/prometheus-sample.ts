@@ -1,4 +1,4 @@
-import type {AnsweredPoint, AnsweredSeries} from './prometheus-answer.ts'
+import type {AnsweredPoint, AnsweredSeries, SeriesContent} from './prometheus-answer.ts'
 
 export interface PrometheusQuery {
   /** What the operator calls its result; undefined where the metrics' own names have to do. */
@@ -7,7 +7,7 @@ export interface PrometheusQuery {
 }
 
 /** A series as one query found it. */
-export interface QueriedSeries extends Pick<AnsweredSeries, 'labels' | 'isText'> {
+export interface QueriedSeries extends Pick<SeriesContent, 'labels'>, Pick<AnsweredSeries, 'isText'> {
   readonly query: PrometheusQuery
   /** The name of the server, where several are asked. */
   readonly server: string | undefined
@@ -18,7 +18,9 @@ export interface QueriedSeries extends Pick<AnsweredSeries, 'labels' | 'isText'>
 /** One value of a series. */
 export interface Sample {
   readonly series: QueriedSeries
-  readonly point: AnsweredPoint
+  /** Since the epoch, to the millisecond. */
+  readonly seconds: AnsweredPoint[0]
+  readonly measured: AnsweredPoint[1]
 }
 
 /** What an operator calls a query. */

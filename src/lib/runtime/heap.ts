@@ -1,6 +1,6 @@
 import {getHeapSpaceStatistics, setFlagsFromString} from 'node:v8'
 
-const ENOUGH_BYTES = 16 * 2 ** 20
+let enoughBytes = 16 * 2 ** 20
 const LOOK_EVERY_MILLISECONDS = 20
 
 /**
@@ -12,10 +12,15 @@ const LOOK_EVERY_MILLISECONDS = 20
 export function boundHeap(): void {
   setFlagsFromString('--heap-growing-percent=100') // read at each full collection
   const look = setInterval(() => {
-    if (youngGenerationBytes() < ENOUGH_BYTES) return
+    if (youngGenerationBytes() < enoughBytes) return
     clearInterval(look)
     setFlagsFromString('--semi-space-growth-factor=1') // read at each growth; a maximum is read at the start only
   }, LOOK_EVERY_MILLISECONDS).unref()
+}
+
+/** For a run that makes very many small objects and holds little else: it spends half the time on clearing them away. */
+export function boundHeapLater(bytes: number): void {
+  enoughBytes = bytes
 }
 
 const youngGenerationBytes = () => getHeapSpaceStatistics().find(({space_name: name}) => name === 'new_space')?.space_size ?? 0

@@ -3,6 +3,7 @@ import {constants, gzip} from 'node:zlib'
 import type {Group, Sink} from '../core/types.ts'
 import type {InfluxClient} from '../clients/influx.ts'
 import type {Line} from '../format/line-protocol.ts'
+import {joinLines} from '../format/line-protocol.ts'
 import {InfluxRefusal} from '../clients/influx.ts'
 import {explainParseErrors, explainPartialWrite} from './influx-refusals.ts'
 
@@ -30,7 +31,7 @@ export function createInfluxSink(options: InfluxSinkOptions): Sink<Line> {
     key: (line) => line.key,
     check: (signal) => client.write({bucket, body: Buffer.alloc(0), encoding: 'identity', signal}),
     async send(lines, {signal}) {
-      const body = Buffer.concat(lines.map((line) => line.bytes))
+      const body = joinLines(lines)
       const encoding = options.compresses ? 'gzip' : 'identity'
       // Level 1: more than four times as fast as the default, for bodies a fifth larger.
       const encoded = options.compresses ? await compress(body, {level: constants.Z_BEST_SPEED}) : body

@@ -1,4 +1,4 @@
-import type {Message, Runtime, Source} from '../core/types.ts'
+import type {Message, Position, Runtime, Source} from '../core/types.ts'
 import type {Schedule} from '../core/every.ts'
 import type {PrometheusAnswer} from '../format/prometheus-answer.ts'
 import type {QueriedSeries, Sample} from '../format/prometheus-sample.ts'
@@ -59,7 +59,7 @@ export function createPrometheusSource(
   const {clock, log} = runtime
   const servers = [...Map.groupBy(jobs, (job) => job.server).values()]
   const deliveries = new Map<string, Delivery[]>(jobs.map((job) => [job.partition, []]))
-  let nextOffset = BigInt(clock.now()) * 1_000_000n // letters of several runs are told apart by it
+  let sequence = clock.now() * 1000 // letters of several runs are told apart by it
   let hasCycled = false
   let change = Promise.withResolvers<'changed' | 'over'>()
 
@@ -161,21 +161,21 @@ export function createPrometheusSource(
     const delivery: Delivery = {settle, samples: 0, last: undefined}
     deliveries.get(partition)!.push(delivery)
     let chunk: Message<Sample>[] = []
-    for (const {labels, isText, points} of answer.series) {
+    for (const {isText, read: content} of answer.series) {
+      const {labels, points} = content()
       const series: QueriedSeries = {labels, isText, query, server: server.name, cycle}
-      const bytes = MESSAGE_OVERHEAD_BYTES
-      for (const point of points) {
+      for (const [seconds, measured] of points) {
         if (chunk.length === CHUNK_MESSAGES) {
           yield chunk
           chunk = []
         }
 
-        chunk.push({value: {series, point}, position: {partition, offset: nextOffset++}, bytes})
+        chunk.push(new SampleMessage(partition, sequence++, series, seconds, measured))
         delivery.samples++
       }
     }
 
-    delivery.last = nextOffset - 1n
+    delivery.last = BigInt(sequence - 1)
     if (delivery.samples === 0) finish(partition, delivery)
     else yield chunk
   }
@@ -194,6 +194,42 @@ export function createPrometheusSource(
     change = Promise.withResolvers()
   }
 }
+
+/** A message, its value and its position in one object: three would cost a third more time at hundreds of thousands a second. */
+class SampleMessage implements Message<Sample>, Sample, Position {
+  readonly partition: string
+  readonly #sequence: number
+  readonly series: QueriedSeries
+  readonly seconds: number
+  readonly measured: Sample['measured']
+
+  constructor(partition: string, sequence: number, series: QueriedSeries, seconds: number, measured: Sample['measured']) {
+    this.partition = partition
+    this.#sequence = sequence
+    this.series = series
+    this.seconds = seconds
+    this.measured = measured
+  }
+
+  get value(): Sample {
+    return this
+  }
+
+  get position(): Position {
+    return this
+  }
+
+  get offset(): bigint {
+    return BigInt(this.#sequence)
+  }
+
+  get bytes(): number {
+    return SAMPLE_BYTES
+  }
+}
+
+/** About what one occupies with its line. */
+const SAMPLE_BYTES = MESSAGE_OVERHEAD_BYTES + 100
 
 /** An answer that was read and is not settled. */
 interface Delivery {

@@ -51,7 +51,7 @@ export function sampleToPoint(options: SampleToPointOptions): Transform<Sample, 
   let series: QueriedSeries | undefined
   let prepared: PreparedSeries // the samples of a series follow each other
 
-  return ({series: own, point: [seconds, value]}) => {
+  return ({series: own, seconds, measured: value}) => {
     if (series !== own) {
       series = own
       prepared = prepare(own)

@@ -15,7 +15,7 @@ import {startInflux} from '../services/influxd.ts'
 import {startKafka} from '../services/kafka.ts'
 import {type ServerProcess, startServer} from '../services/server-process.ts'
 import {DISK_BYTES} from './acts.ts'
-import {type HttpProxy, startHttpProxy} from './http-proxy.ts'
+import {type FaultProxy, startFaultProxy} from './http-proxy.ts'
 import {CONSTRAINT, RETENTION_SECONDS, timeOf} from './messages.ts'
 import type {Target} from './plan.ts'
 import {startTcpProxy, type TcpProxy} from '../services/tcp-proxy.ts'
@@ -24,7 +24,7 @@ import {startTcpProxy, type TcpProxy} from '../services/tcp-proxy.ts'
 export interface World {
   readonly servers: {readonly kafka: KafkaServer; readonly influx: InfluxServer; readonly clickhouse: ClickHouseServer}
   /** Before each of them. */
-  readonly proxies: {readonly kafka: TcpProxy; readonly influx: HttpProxy; readonly clickhouse: HttpProxy}
+  readonly proxies: {readonly kafka: TcpProxy; readonly influx: FaultProxy; readonly clickhouse: FaultProxy}
   readonly kafkaBehindProxy: string
   /** A folder on a disk of its own, so small that an act can fill it. */
   readonly disk: string
@@ -72,7 +72,7 @@ export async function openWorld(): Promise<World> {
   const kafkaProxy = await startTcpProxy(behind)
   const listener = {name: 'PROXIED', protocol: 'PLAINTEXT', port: behind, advertisedPort: kafkaProxy.port} as const
   const [kafka, influx, clickhouse] = await Promise.all([startKafka({listeners: [listener]}), startInflux(), startClickHouse()])
-  const proxies = {kafka: kafkaProxy, influx: await startHttpProxy(influx.url), clickhouse: await startHttpProxy(clickhouse.url)}
+  const proxies = {kafka: kafkaProxy, influx: await startFaultProxy(influx.url), clickhouse: await startFaultProxy(clickhouse.url)}
   const records = await connectRecords(kafka.address)
   const {orgs} = await askInflux<{orgs: {id: string}[]}>('GET', `/api/v2/orgs?org=${influx.org}`)
   const orgID = orgs[0]!.id

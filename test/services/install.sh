@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the servers of the integration tests, each once, without a container engine. Usage: install.sh kafka|influxd|prometheus|all
+# Installs the servers of the integration tests, each once, without a container engine.
+# Usage: install.sh kafka|influxd|prometheus|all, or prometheus3 for `npm run test:long`
 # They go to ${UCS_SERVICES:-$HOME/.cache/ucs-services}. An interrupted run leaves a .part there, which the next one replaces.
 set -euo pipefail
 
 root=${UCS_SERVICES:-$HOME/.cache/ucs-services}
-kafka_version=4.1.0 influxd_version=2.10.0
+kafka_version=4.1.0 influxd_version=2.10.0 prometheus3_version=3.15.1
 
 install_all() {
   local failed=0
@@ -76,7 +77,7 @@ install_influxd() {
   say "fetching the source of influxd $influxd_version"
   cd "$part"
   logged go mod download -json "$module"
-  logged cp -r "$(sed -n 's/.*"Dir": "\(.*\)",*$/\1/p' "$log" | tail -n 1)" src
+  logged cp -r "$(downloaded_folder)" src
   chmod -R u+w src
   cd src
   # The versions that it names are not to be had as modules; these are the nearest that are.
@@ -125,6 +126,29 @@ install_prometheus() {
   say "installed in $home"
 }
 
+# No part of `all`: no distribution has it as a package, and only the long tests need it.
+install_prometheus3() {
+  local home=$root/prometheus3 module=github.com/prometheus/prometheus@v0.${prometheus3_version/./} # 3.15.1 is v0.315.1
+  "$home/bin/prometheus" --version 2>/dev/null | grep -q "$prometheus3_version" && { say "already in $home"; return; }
+  need go 'install Go 1.26 or later, Prometheus is built from its source'
+  export GOTOOLCHAIN=auto GOFLAGS= GOWORK=off
+  say "fetching the source of Prometheus $prometheus3_version"
+  logged go mod download -json "$module"
+  cd "$(downloaded_folder)"
+  mkdir "$part/bin"
+  say 'building it, which takes minutes'
+  # Without the clients of all the clouds in which it could look for targets.
+  logged go build -buildvcs=false -tags remove_all_sd -ldflags "-s -w -X github.com/prometheus/common/version.Version=$prometheus3_version" \
+    -o "$part/bin" ./cmd/prometheus ./cmd/promtool
+  mkdir -p "$home"
+  rm -rf "$home/bin"
+  mv "$part/bin" "$home/bin"
+  say "installed in $home"
+}
+
+# Where the last `go mod download -json` has put its module.
+downloaded_folder() { sed -n 's/.*"Dir": "\(.*\)",*$/\1/p' "$log" | tail -n 1; }
+
 say() { echo "$name: $*"; }
 fail() {
   echo "$name: $*" >&2
@@ -152,13 +176,13 @@ clean() {
 
 case ${1:-} in
   all) install_all ;;
-  kafka | influxd | prometheus)
+  kafka | influxd | prometheus | prometheus3)
     begin "$1"
     "install_$1"
     rm -f "$log"
     ;;
   *)
-    sed -n 2,3p "$0" >&2
+    sed -n 2,4p "$0" >&2
     exit 2
     ;;
 esac

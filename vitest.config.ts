@@ -10,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/integration/**'],
+          exclude: ['test/integration/**', 'test/long/**'],
           testTimeout: 60_000,
           isolate: false, // a process for each of the small files would take longer than they do
         },
@@ -24,6 +24,16 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'long', // not a part of `npm test`
+          include: ['test/long/**/*.test.ts'],
+          globalSetup: ['test/services/global-setup.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 60_000,
         },
       },
     ],

@@ -4,7 +4,8 @@ import {spawn} from 'node:child_process'
 const lint = spawn('npm', ['run', '--silent', 'lint'], {stdio: ['ignore', 'pipe', 'pipe']})
 let said = ''
 for (const output of [lint.stdout, lint.stderr]) output.setEncoding('utf8').on('data', (text) => (said += text))
-const tests = spawn(process.execPath, ['node_modules/vitest/vitest.mjs', 'run', ...process.argv.slice(2)], {stdio: 'inherit'})
+const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project=!long', ...process.argv.slice(2)]
+const tests = spawn(process.execPath, vitest, {stdio: 'inherit'})
 const ended = (child) => new Promise((resolve) => child.on('close', resolve))
 const [tested, linted] = await Promise.all([ended(tests), ended(lint)])
 console.log(`${said}${linted === 0 ? 'types and lint: nothing to say' : 'types and lint: FAILED, see above'}`)

@@ -19,4 +19,4 @@ export function isExecutable(path: string): boolean {
   }
 }
 
-export const notInstalled = (name: string) => new Error(`${name} is not installed`)
+export const notInstalled = (name: string, remedy = '') => new Error(`${name} is not installed${remedy && `: ${remedy}`}`)

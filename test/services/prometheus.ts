@@ -43,7 +43,7 @@ export function findPrometheus(release: PrometheusRelease = '2'): string | undef
 export async function startPrometheus(options: PrometheusOptions = {}): Promise<PrometheusServer> {
   const {release = '2', features = [], nativeHistograms = false, history} = options
   const command = findPrometheus(release)
-  if (!command) throw notInstalled(`Prometheus ${release}`)
+  if (!command) throw notInstalled(`Prometheus ${release}`, release === '3' ? 'bash test/services/install.sh prometheus3' : '')
   const [port] = await freePorts(1)
   const address = `127.0.0.1:${port}`
   const url = `http://${address}`

@@ -61,7 +61,7 @@ Without --once or --from the command runs until it gets a signal.`
     'influx-org': withVariables(influxFlags['influx-org'], ['INFLUXDB_ORG']),
     'influx-bucket': withVariables(bucket['influx-bucket'], ['INFLUXDB_BUCKET']),
     token: withVariables(influxFlags.token, ['INFLUXDB_TOKEN']),
-    ...batchFlags({size: 5000}),
+    ...batchFlags({size: 10_000}),
     ...deliveryFlags('prom-to-influx'),
     ...typeConflictFlag,
     ...healthFlags,

@@ -1,8 +1,9 @@
 import {expect, vi} from 'vitest'
 
-/** Waits until an endless run that serves its health on this port shows the value. */
-export async function untilMetric(port: number, name: string, value: number): Promise<void> {
-  await vi.waitFor(async () => expect(await metric(port, name)).toBe(value), {timeout: 20_000, interval: 20})
+/** Waits until an endless run that serves its health on this port shows the value, or one that will do. */
+export async function untilMetric(port: number, name: string, wanted: number | ((value: number) => boolean)): Promise<void> {
+  const isWanted = typeof wanted === 'number' ? (value: number) => value === wanted : wanted
+  await vi.waitFor(async () => expect(await metric(port, name)).toSatisfy(isWanted), {timeout: 20_000, interval: 20})
 }
 
 async function metric(port: number, name: string): Promise<number> {

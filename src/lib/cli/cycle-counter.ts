@@ -11,7 +11,7 @@ export function cycleCounter(jobs: readonly QueryJob[], {log, isEndless}: {reado
     note(report: CycleReport): void {
       last = report
       totals.cycles++
-      totals.failed += report.failed
+      totals.failed += report.failed + report.pending
       totals.skipped += report.skipped
       const {at, ...rest} = report
       const level = report.status !== 'healthy' ? 'warn' : isEndless ? 'info' : 'debug' // the summary tells of a single cycle

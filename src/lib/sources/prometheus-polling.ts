@@ -18,6 +18,8 @@ export interface Polling {
   readonly log: Logger
   readonly signal: AbortSignal
   onCycle(report: CycleReport): void
+  /** A gap has opened. */
+  onMissed(): void
 }
 
 /** Asks all queries for now. Resolves when each was answered and taken, or failed. */
@@ -37,7 +39,7 @@ export async function pollForEver(polling: Polling, {schedule, startsNow}: {sche
   const begin = (due: readonly QueryJob[], at: number) => {
     current?.close()
     if (due.length === 0) return
-    const {cycle, asked} = askAll(polling, {jobs: due, at, deadline: schedule.next(at), isLast: false})
+    const {cycle, asked} = askAll(polling, {jobs: due, at, deadline: at + (schedule.next(at) - at) * LAST_ATTEMPT, isLast: false})
     for (const end of asked) end.catch((error: unknown) => hopeless.abort(error))
     current = cycle
   }
@@ -51,6 +53,9 @@ export async function pollForEver(polling: Polling, {schedule, startsNow}: {sche
   await every({schedule, startsNow: false, cycle: async (dueAt) => begin(jobs, dueAt)}, {clock, log, stop})
   if (!polling.signal.aborted) throw hopeless.signal.reason
 }
+
+/** Of the time to the next moment: the answer to the last attempt has to come before it. */
+const LAST_ATTEMPT = 0.9
 
 interface Due {
   readonly jobs: readonly QueryJob[]
@@ -67,7 +72,11 @@ function askAll(polling: Polling, {jobs, at, deadline, isLast}: Due): {cycle: Cy
   return {cycle, asked: jobs.map(askFor)}
 
   async function askFor(job: QueryJob): Promise<void> {
-    if (job.isBusy) return cycle.skipped()
+    if (job.isBusy) {
+      missed(job)
+      return cycle.skipped()
+    }
+
     job.isBusy = true
     try {
       const {server, query} = job
@@ -88,9 +97,16 @@ function askAll(polling: Polling, {jobs, at, deadline, isLast}: Due): {cycle: Cy
       cycle.failed(error)
       if (isLast) job.givenUp = error as Error
       else if (isHopeless(job, error)) throw error
+      else missed(job)
     } finally {
       job.isBusy = false
     }
+  }
+
+  function missed({progress, save}: QueryJob): void {
+    progress.expect(at + 1)
+    save()
+    polling.onMissed()
   }
 
   /** Before a server's first answer what no wait can mend ends the run. Once it has answered such a thing may pass. */

@@ -114,10 +114,9 @@ export function createPrometheusSource(
       hasCycled = true
       options.onCycle(report)
     }
-    const polling = {...common, jobs, onCycle}
+    const polling = {...common, jobs, onCycle, onMissed: gapsMayHaveOpened}
     const now = clock.now()
-    if (work.kind === 'endless') for (const {progress} of jobs) progress.expect(now + 1)
-    if (work.kind === 'once') for (const {progress} of jobs) progress.expect(now - work.stepMilliseconds / 2)
+    if (work.kind !== 'backfill') for (const job of jobs) account(job, now)
     const polled =
       work.kind === 'endless' ? pollForEver(polling, work) : work.kind === 'once' ? pollOnce(polling, work.patienceMilliseconds) : undefined
     const fillers = options.catchesUp
@@ -132,6 +131,13 @@ export function createPrometheusSource(
         )
       : []
     await Promise.all([polled, ...fillers])
+  }
+
+  /** What was due before is a gap, also when this is the first run and it comes to nothing. */
+  function account({progress, save}: QueryJob, now: number): void {
+    progress.begin(now - 1)
+    progress.expect(work.kind === 'once' ? now - work.stepMilliseconds / 2 : now + 1)
+    save()
   }
 
   /** What is live goes before what fills gaps; when neither is at hand, whatever is waiting for a full batch is sent. */
@@ -190,6 +196,10 @@ export function createPrometheusSource(
     const own = deliveries.get(partition)!
     own.splice(own.indexOf(delivery), 1)
     delivery.settle(delivery.samples)
+    gapsMayHaveOpened()
+  }
+
+  function gapsMayHaveOpened(): void {
     change.resolve('changed')
     change = Promise.withResolvers()
   }

@@ -21,6 +21,8 @@ export interface QueryJob {
   /** Its messages are in order within it. */
   readonly partition: string
   readonly progress: QueryProgress
+  /** No run before has asked it. */
+  readonly isNew: boolean
   /** A moment is being asked for, or its answer waits to be taken. */
   isBusy: boolean
   hasAnswered: boolean
@@ -61,6 +63,7 @@ export async function openQueryJob({server, query, timetable, cursor, begin, log
     label,
     partition: `${label}/0`,
     progress,
+    isNew: progress.accountedUntil() === undefined,
     isBusy: false,
     hasAnswered: false,
     failure: undefined,

@@ -23,8 +23,10 @@ export interface Portion extends Gap {
 export interface QueryProgress {
   /** What a file keeps; undefined where nothing was settled yet. */
   cursor(): string | undefined
-  /** Undefined until a moment is settled. */
+  /** Undefined before it has begun. */
   accountedUntil(): number | undefined
+  /** Where nothing was settled yet, moments count from here on. */
+  begin(moment: number): void
   /** A moment is settled. What was due between it and the ones before is a gap from now on. */
   settle(moment: number): void
   /** Whatever is due before this is a gap, where it is not settled. */
@@ -62,8 +64,11 @@ export function createQueryProgress(timetable: Timetable, cursor?: string): Quer
         ? undefined
         : JSON.stringify({until, gaps: joined([...taken, ...gaps]).map(({after, before}) => [after, before])} satisfies Saved),
     accountedUntil: () => until,
+    begin(moment) {
+      until ??= moment
+    },
     settle(moment) {
-      if (until !== undefined && moment <= until) return // a clock that was put back
+      if (until !== undefined && moment <= until) return cutOut(moment)
       if (until !== undefined) open({after: until, before: moment})
       until = moment
     },
@@ -86,6 +91,18 @@ export function createQueryProgress(timetable: Timetable, cursor?: string): Quer
     gaps.push(gap)
     const [first, second] = gaps
     if (gaps.length > MAX_GAPS && first && second) gaps.splice(0, 2, {after: first.after, before: second.before})
+  }
+
+  /** It was given up for missed when a later one was due. */
+  function cutOut(moment: number): void {
+    const holder = gaps.findIndex(({after, before}) => after < moment && moment < before)
+    const gap = gaps[holder]
+    if (!gap) return
+    const halves = [
+      {after: gap.after, before: moment},
+      {after: moment, before: gap.before},
+    ]
+    gaps.splice(holder, 1, ...halves.filter(({after, before}) => timetable.next(after) < before))
   }
 
   function take(maxMoments: number): Portion | undefined {

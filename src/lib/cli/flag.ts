@@ -2,6 +2,7 @@ import type {BooleanFlag, OptionFlag} from '@oclif/core/interfaces'
 import {boolean as booleanFlag, string as stringFlag} from '@oclif/core/flags'
 import type {Setting} from '../runtime/given.ts'
 import {UsageError} from '../errors.ts'
+import {parseBoolean} from '../format/boolean.ts'
 import {parseDuration} from '../format/duration.ts'
 import {parseSize} from '../format/size.ts'
 
@@ -177,9 +178,9 @@ export const httpUrl: Decoder<URL> = (given) => {
 }
 
 function decodeBoolean(given: string): boolean {
-  if (/^(true|1|yes|on)$/i.test(given.trim())) return true
-  if (/^(false|0|no|off)$/i.test(given.trim())) return false
-  throw new UsageError('expected true or false')
+  const value = parseBoolean(given)
+  if (value === undefined) throw new UsageError('expected true or false')
+  return value
 }
 
 const orList = (choices: readonly string[]) => [choices.slice(0, -1).join(', '), choices.at(-1)].filter(Boolean).join(' or ')

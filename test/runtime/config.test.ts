@@ -1,9 +1,9 @@
-import {mkdirSync, writeFileSync} from 'node:fs'
-import {describe, expect, it, onTestFinished} from 'vitest'
+import {mkdirSync} from 'node:fs'
+import {describe, expect, it} from 'vitest'
 import type {ConfigInputs} from '../../src/lib/runtime/config.ts'
 import type {Setting} from '../../src/lib/runtime/given.ts'
 import {resolveConfiguration, variableNames} from '../../src/lib/runtime/config.ts'
-import {temporaryFolder} from '../commands/cli.ts'
+import {inFolderWith} from './working-folder.ts'
 
 const setting = (name: string, rest: Partial<Setting> = {}): Setting => ({
   name,
@@ -41,13 +41,6 @@ async function resolve({typed = {}, environment = {}, files = {}, readsConfigFil
     return given && `${given.texts.join(' ')} from ${[given.origin.kind, given.origin.name].join(' ')}`
   }
   return {broker: shown('broker'), tag: shown('tag'), config: shown('config'), envFile: shown('env-file'), ...rest}
-}
-
-function inFolderWith(files: Readonly<Record<string, string>>): void {
-  const before = process.cwd()
-  process.chdir(temporaryFolder())
-  onTestFinished(() => process.chdir(before))
-  for (const [name, text] of Object.entries(files)) writeFileSync(name, text)
 }
 
 describe('the strongest origin', () => {

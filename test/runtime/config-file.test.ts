@@ -28,7 +28,7 @@ async function read(
   const found = await readConfigFile(path, {command, commands, interpolate: (name) => variables[name]}).catch((error: Error) => {
     throw Object.assign(error, {message: shortened(error.message)})
   })
-  return Object.fromEntries([...found].map(([name, {texts, origin}]) => [name, [...texts, shortened(origin.name)]]))
+  return Object.fromEntries([...found.values].map(([name, {texts, origin}]) => [name, [...texts, shortened(origin.name)]]))
 }
 
 const textsOf = async (value: string) => (await read(`produce:\n  topic: ${value}`))['topic']?.slice(0, -1)

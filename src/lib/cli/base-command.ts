@@ -29,7 +29,7 @@ export interface RunReport {
 }
 
 /** A command that has its values and knows how to talk. */
-export interface Session<F extends FlagSet> extends Settings<F & typeof generalFlags> {
+export interface Session<F extends FlagSet> extends Settings<F & typeof generalFlags>, Pick<Configuration, 'configShape'> {
   readonly args: Readonly<Record<string, string | undefined>>
   readonly log: Logger
   readonly report: RunReport
@@ -57,12 +57,12 @@ export abstract class BaseCommand extends Command {
    * First in every `run`. Rejects with UsageError for anything that is wrong before anything is started.
    * `others` may be typed as well: flags of another command, which `resolve` gives their values.
    */
-  protected async start<F extends FlagSet>(command: {readonly flags: F}, others: FlagSet = {}): Promise<Session<F>> {
+  protected async start<F extends FlagSet>(command: {readonly flags: F}, others?: FlagSet): Promise<Session<F>> {
     const flags = {...generalFlags, ...command.flags}
     this.mask(guessSecrets({...flags, ...others}, this.argv, process.env))
     const parsed = await this.parseTyped({...flags, ...others})
     this.#typed = parsed.flags
-    const {overridden, ...settings} = await this.resolve(flags)
+    const settings = await this.resolve(flags, this.commandName(), others !== undefined)
     const general: Values<typeof generalFlags> = settings.values
     this.#isJson = general.json
     this.#isQuiet = general.quiet
@@ -71,20 +71,22 @@ export abstract class BaseCommand extends Command {
     refuseTwoOutputs(settings.values, settings.given)
     const {log, isWatched} = this.#log
     for (const message of settings.warnings) log.warn('config.replaced', {message})
-    for (const message of overridden) log.info('config.overridden', {message})
+    for (const message of settings.overridden) log.info('config.overridden', {message})
+    for (const message of settings.notices) log.info('config.ignored', {message})
     const redact = (text: string) => this.#redact(text)
     return {...settings, args: parsed.args, log, report: this.#report, isWatched, isQuiet: this.#isQuiet, redact}
   }
 
-  /** The values of a command, with what was typed here. Its secrets are masked from now on. */
+  /** The values of a command, with what was typed here. Its secrets are masked from now on. `isForAnother`: see ConfigInputs. */
   protected async resolve<F extends FlagSet>(
     flags: F,
     command = this.commandName(),
-  ): Promise<Settings<F> & Pick<Configuration, 'overridden'>> {
-    const configuration = await this.configurationOf(flags, command)
+    isForAnother = false,
+  ): Promise<Settings<F> & Omit<Configuration, 'values'>> {
+    const configuration = await this.configurationOf(flags, command, {isForAnother})
     const settings = decodeSettings(flags, configuration)
     this.mask(settings.secrets)
-    return {...settings, overridden: configuration.overridden}
+    return {...configuration, ...settings}
   }
 
   /** Standard output is data: a result, or nothing. */
@@ -155,14 +157,19 @@ export abstract class BaseCommand extends Command {
     return (this.id ?? '').replaceAll(':', ' ')
   }
 
-  private configurationOf(flags: FlagSet, command: string, readsConfigFile = true): Promise<Configuration> {
+  private configurationOf(
+    flags: FlagSet,
+    command: string,
+    options: {readonly readsConfigFile?: boolean; readonly isForAnother?: boolean},
+  ): Promise<Configuration> {
     return resolveConfiguration({
       command,
       settings: Object.entries(flags).map(([name, flag]) => toSetting(name, flag)),
       typed: this.#typed,
       environment: process.env,
       commands: this.knownCommands(),
-      readsConfigFile,
+      readsConfigFile: true,
+      ...options,
     })
   }
 
@@ -173,7 +180,7 @@ export abstract class BaseCommand extends Command {
     const {json} = generalFlags
     this.#typed = new Map(['config', 'env-file'].map((name) => [name, wordsAfter(name, this.argv)]))
     for (const readsConfigFile of [true, false]) {
-      const found = this.configurationOf({json}, this.commandName(), readsConfigFile)
+      const found = this.configurationOf({json}, this.commandName(), {readsConfigFile})
       if (await found.then((configuration) => decodeSettings({json}, configuration).values.json).catch(() => false)) return true
     }
 

@@ -16,7 +16,7 @@ export interface Settings<F extends FlagSet> {
 }
 
 /** Turns texts into values. Throws UsageError that names the flag or variable of the first bad one. */
-export function decodeSettings<F extends FlagSet>(flags: F, configuration: Configuration): Settings<F> {
+export function decodeSettings<F extends FlagSet>(flags: F, configuration: Pick<Configuration, 'values' | 'everyText'>): Settings<F> {
   const warnings: string[] = []
   const given = new Map(configuration.values)
   const values = Object.entries(flags).map(([name, flag]) => [name, decode(name, flag)])
@@ -38,7 +38,7 @@ export function decodeSettings<F extends FlagSet>(flags: F, configuration: Confi
   }
 }
 
-function secretsOf(flags: FlagSet, configuration: Configuration): readonly string[] {
+function secretsOf(flags: FlagSet, configuration: Pick<Configuration, 'values' | 'everyText'>): readonly string[] {
   const secret = Object.entries(flags).filter(([, flag]) => flag.rules.isSecret)
   return secret.flatMap(([name, flag]) => configuration.everyText(toSetting(name, flag)))
 }

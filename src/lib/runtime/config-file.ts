@@ -1,27 +1,56 @@
 import type {CommandSettings, Given} from './given.ts'
+import type {Entry, YamlFile} from './yaml-file.ts'
+import {ETL_COMMAND, isEtlSection, readEtlFile} from './etl-file.ts'
 import {openYamlFile} from './yaml-file.ts'
 
 export interface ConfigFileOptions {
   readonly command: string
   readonly commands: CommandSettings
+  /** Another command is the one that the file is for: a shape that this one does not know is left to it. */
+  readonly isForAnother?: boolean | undefined
   /** What `${NAME}` stands for. */
   interpolate(name: string): string | undefined
+}
+
+/** Ours, or that of the ETL pipeline. */
+export type ConfigShape = 'own' | 'etl'
+
+export interface ConfigFile {
+  readonly shape: ConfigShape
+  /** By the name of the setting. */
+  readonly values: ReadonlyMap<string, Given>
+  /** Sentences about what has no effect. */
+  readonly notices: readonly string[]
 }
 
 const DEFAULTS = 'defaults'
 /** They say where values are read from, this file among it. */
 const NOT_IN_HERE = ['config', 'env-file']
 
-/**
- * Reads `defaults:` and one mapping a command, whose keys are flag names. All of the file is checked, whichever command runs:
- * each error says file:line:column, and a key that nobody knows the nearest one that somebody does.
- */
-export async function readConfigFile(path: string, options: ConfigFileOptions): Promise<ReadonlyMap<string, Given>> {
+/** All of the file is checked: each error says file:line:column, and a key that nobody knows the nearest one that somebody does. */
+export async function readConfigFile(path: string, options: ConfigFileOptions): Promise<ConfigFile> {
   const file = await openYamlFile(path, '--config', options.interpolate)
+  const sections = [...file.entries(file.top, 'a mapping of commands')]
+  const foreign = sections.find(({key}) => isEtlSection(key))
+  return foreign
+    ? {shape: 'etl', ...etlValues(file, foreign, options)}
+    : {shape: 'own', values: ownValues(file, sections, options), notices: []}
+}
+
+function etlValues(file: YamlFile, {key, node}: Entry, {command, commands, isForAnother}: ConfigFileOptions) {
+  if (command === ETL_COMMAND) return readEtlFile(file, new Set(commands.get(command)?.keys()))
+  if (isForAnother) return {values: new Map<string, Given>(), notices: []}
+  throw file.fault(node, `"${key}" is a section of an etl.yaml, which only ${ETL_COMMAND} reads`, {
+    suggestion: `Name a file with "${DEFAULTS}" and a mapping for each command`,
+  })
+}
+
+/** `defaults:` and one mapping a command, whose keys are flag names; checked for every command, whichever runs. */
+function ownValues(file: YamlFile, sections: readonly Entry[], options: ConfigFileOptions): ReadonlyMap<string, Given> {
   const ours = options.commands.get(options.command)
   const everySetting = new Set([...options.commands.values()].flatMap((names) => [...names.keys()]))
   const [defaults, own] = [new Map<string, Given>(), new Map<string, Given>()]
-  for (const section of file.entries(file.top, 'a mapping of commands')) {
+  for (const section of sections) {
     const isDefaults = section.key === DEFAULTS
     const known = isDefaults ? everySetting : options.commands.get(section.key)
     if (!known) throw file.unknownKey(section, [DEFAULTS, ...options.commands.keys()], 'command')

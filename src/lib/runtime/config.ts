@@ -1,3 +1,4 @@
+import type {ConfigFile, ConfigShape} from './config-file.ts'
 import type {CommandSettings, Given, Origin, Setting} from './given.ts'
 import {UsageError} from '../errors.ts'
 import {parseEnvFile} from '../format/env-file.ts'
@@ -15,12 +16,18 @@ export interface ConfigInputs {
   readonly commands: CommandSettings
   /** Settings whose `--config` file has a shape of its own leave it to whoever reads it. */
   readonly readsConfigFile: boolean
+  /** This command looks at another's values, which are resolved apart: a config file that only the other understands is left to it. */
+  readonly isForAnother?: boolean
 }
 
 export interface Configuration {
   readonly values: ReadonlyMap<string, Given>
   /** Environment variables that hide a key of the config file: `KAFKA_BROKER overrides ucs.yaml:3:5 (broker)`. */
   readonly overridden: readonly string[]
+  /** Sentences about what has no effect in the config file. */
+  readonly notices: readonly string[]
+  /** Undefined where no config file was read. */
+  readonly configShape: ConfigShape | undefined
   /** All texts of a setting, also those that a stronger origin hides: secrets are masked by them. */
   everyText(setting: Setting): readonly string[]
 }
@@ -38,14 +45,14 @@ export async function resolveConfiguration(inputs: ConfigInputs): Promise<Config
   const named: Layer = envFile ? await readEnvFile(envFile) : new Map()
   const configFile = pathFrom('config', variables, named, found)
   const interpolate = (name: string) => variables.get(name) ?? named.get(name) ?? found.get(name)
-  const fromFile =
-    configFile && inputs.readsConfigFile
-      ? await readConfigFile(configFile, {command, commands: inputs.commands, interpolate})
-      : new Map<string, Given>()
+  const file: ConfigFile | undefined =
+    configFile && inputs.readsConfigFile ? await readConfigFile(configFile, {...inputs, interpolate}) : undefined
 
   return {
     values: new Map(settings.flatMap((setting) => given(setting)).map((entry) => [entry.name, entry])),
     overridden: settings.flatMap(overrides),
+    notices: file?.notices ?? [],
+    configShape: file?.shape,
     everyText: (setting) => candidates(setting).flatMap(({texts}) => texts),
   }
 
@@ -59,7 +66,7 @@ export async function resolveConfiguration(inputs: ConfigInputs): Promise<Config
       fromTexts(typed.get(setting.name), {kind: 'flag', name: `--${setting.name}`}),
       fromVariable(variables, setting, 'environment'),
       fromVariable(named, setting, 'env file'),
-      fromFile.get(setting.name),
+      file?.values.get(setting.name),
       fromVariable(found, setting, '.env'),
       setting.fallback === undefined ? undefined : {texts: [setting.fallback], origin: {kind: 'default', name: 'default'}},
     ]
@@ -77,10 +84,10 @@ export async function resolveConfiguration(inputs: ConfigInputs): Promise<Config
   }
 
   function overrides(setting: Setting): string[] {
-    const hidden = fromFile.get(setting.name)
-    const stronger = candidates(setting)[0]?.origin
-    if (!hidden || (stronger?.kind !== 'environment' && stronger?.kind !== 'env file')) return []
-    return [`${stronger.name} overrides ${hidden.origin.name} (${setting.name})`]
+    const hidden = file?.values.get(setting.name)
+    const stronger = candidates(setting)[0]
+    if (!hidden || (stronger?.origin.kind !== 'environment' && stronger?.origin.kind !== 'env file')) return []
+    return [`${stronger.origin.name} overrides ${hidden.origin.name} (${setting.name})`]
   }
 }
 

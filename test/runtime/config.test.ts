@@ -235,6 +235,7 @@ describe('what else is known of values', () => {
     [['KAFKA_BROKER overrides ucs.yaml:2:3 (broker)'], {environment: {KAFKA_BROKER: 'set'}}],
     [['KAFKA_BROKER overrides ucs.yaml:2:3 (broker)'], {typed: {'env-file': 'named.env'}}],
     [[], {typed: {broker: 'typed'}, environment: {KAFKA_BROKER: 'set'}}],
+    [[], {environment: {KAFKA_BROKER: 'filed'}}],
     [[], {}],
   ])('variables that hide a key of the config file: %j', async (overridden, {typed = {}, environment = {}}) => {
     expect((await resolve({typed: {config: 'ucs.yaml', ...typed}, environment, files})).overridden).toEqual(overridden)

@@ -483,6 +483,13 @@ describe('a value of etl.yaml among those of other origins', () => {
     expect(overridden).toEqual(['INFLUXDB_TOKEN overrides etl.yaml:5:5 (token)'])
   })
 
+  it('is not overridden by the variable that it names', async () => {
+    const files = {'etl.yaml': etl.replace('filed', '${INFLUXDB_TOKEN}')}
+    const {values, overridden} = await resolve({files, environment: {INFLUXDB_TOKEN: 'set'}})
+    expect(values.get('token')?.texts).toEqual(['set'])
+    expect(overridden).toEqual([])
+  })
+
   it.each<[shape: string | undefined, origins: Origins]>([
     ['etl', {}],
     ['own', {files: {'etl.yaml': ''}}],

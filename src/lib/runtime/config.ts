@@ -1,3 +1,4 @@
+import {isDeepStrictEqual} from 'node:util'
 import type {ConfigFile, ConfigShape} from './config-file.ts'
 import type {CommandSettings, Given, Origin, Setting} from './given.ts'
 import {UsageError} from '../errors.ts'
@@ -87,6 +88,7 @@ export async function resolveConfiguration(inputs: ConfigInputs): Promise<Config
     const hidden = file?.values.get(setting.name)
     const stronger = candidates(setting)[0]
     if (!hidden || (stronger?.origin.kind !== 'environment' && stronger?.origin.kind !== 'env file')) return []
+    if (isDeepStrictEqual(stronger.texts, hidden.texts)) return [] // the file may name the very variable: token: ${INFLUX_TOKEN}
     return [`${stronger.origin.name} overrides ${hidden.origin.name} (${setting.name})`]
   }
 }

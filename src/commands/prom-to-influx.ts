@@ -13,9 +13,10 @@ import {
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
 import {openInfluxSink} from '../lib/cli/influx-sink.ts'
-import {catchUpFlags, prometheusFlags, queryFlags, sampleFlags} from '../lib/cli/prometheus-flags.ts'
+import {catchUpFlags, healthCheckFlag, prometheusFlags, queryFlags, sampleFlags} from '../lib/cli/prometheus-flags.ts'
 import {isEndlessPolling, openPrometheus, queriesOf, rawSample} from '../lib/cli/prometheus.ts'
 import {scheduleFlags} from '../lib/cli/schedule.ts'
+import {refuseUnfinishedEtl} from '../lib/cli/unfinished-etl.ts'
 import {boundHeapLater} from '../lib/runtime/heap.ts'
 import {batchLimits, planWithSink, runStream, streamOptions} from '../lib/cli/stream.ts'
 
@@ -65,6 +66,7 @@ Without --once or --from the command runs until it gets a signal.`
     ...deliveryFlags('prom-to-influx'),
     ...typeConflictFlag,
     ...healthFlags,
+    ...healthCheckFlag,
     ...kafkaFlags,
     'log-level': withVariables(generalFlags['log-level'], ['ETL_LOG_LEVEL']),
   }
@@ -73,6 +75,7 @@ Without --once or --from the command runs until it gets a signal.`
     boundHeapLater(YOUNG_GENERATION_BYTES)
     const session = await this.start(PromToInflux)
     const {values, given, report} = session
+    refuseUnfinishedEtl(session, values['dry-run'])
     const command = this.commandName()
     await runStream(session, streamOptions(command, values, isEndlessPolling(values)), async (runtime, policy) => {
       const metrics = await openPrometheus(values, given, {queries: queriesOf(values, given), policy, runtime})
@@ -89,7 +92,7 @@ Without --once or --from the command runs until it gets a signal.`
           ...(await openDeadLetters(values, given, {command, source, raw: rawSample, isDryRun: values['dry-run']}, runtime)),
           leftover: (count) => (count === 0 ? '' : `${count} samples were not written, they will be asked for again`),
         },
-        () => openInfluxSink(values, given, runtime),
+        async () => metrics.watched(await openInfluxSink(values, given, runtime)),
       )
     })
     this.finish()

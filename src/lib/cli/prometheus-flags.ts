@@ -158,6 +158,15 @@ export const catchUpFlags = {
   step: valueFlag(someDuration, {summary: 'time between two values of the past; --interval', group: 'PAST', value: 'D'}),
 } as const
 
+export const healthCheckFlag = {
+  'health-check-interval': valueFlag(someDuration, {
+    summary: 'how often to look whether the servers answer, for /health',
+    group: 'HEALTH',
+    fallback: '60s',
+    value: 'D',
+  }),
+} as const
+
 export interface ServerAddress {
   readonly name: string | undefined
   readonly url: URL

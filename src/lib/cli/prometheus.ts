@@ -1,4 +1,4 @@
-import type {RawMessage, RetryPolicy, Runtime, Transform} from '../core/types.ts'
+import type {RawMessage, RetryPolicy, Runtime, Sink, Transform} from '../core/types.ts'
 import type {Line} from '../format/line-protocol.ts'
 import type {PrometheusQuery, Sample} from '../format/prometheus-sample.ts'
 import type {Given} from '../runtime/given.ts'
@@ -8,8 +8,8 @@ import type {PrometheusServer} from '../sources/query-job.ts'
 import type {Timetable} from '../sources/query-progress.ts'
 import type {Observations} from '../transforms/observations.ts'
 import type {Values} from './flag.ts'
-import type {deliveryFlags, dryRunFlag, generalFlags, influxBucketFlag, influxFlags} from './flags.ts'
-import type {catchUpFlags, prometheusFlags, queryFlags, sampleFlags} from './prometheus-flags.ts'
+import type {deliveryFlags, dryRunFlag, generalFlags, healthFlags, influxBucketFlag, influxFlags} from './flags.ts'
+import type {catchUpFlags, healthCheckFlag, prometheusFlags, queryFlags, sampleFlags} from './prometheus-flags.ts'
 import type {scheduleFlags, Timing} from './schedule.ts'
 import {AuthError, UsageError} from '../errors.ts'
 import {ORIGINS} from '../runtime/given.ts'
@@ -23,6 +23,8 @@ import {DEFAULT_QUERIES} from './prometheus-flags.ts'
 import type {Past} from './prometheus-past.ts'
 import {pastOf} from './prometheus-past.ts'
 import {openState} from './prometheus-state.ts'
+import type {ServiceChecks} from './service-checks.ts'
+import {checkServices} from './service-checks.ts'
 import {timingOf} from './schedule.ts'
 
 export type PrometheusValues = Values<
@@ -30,6 +32,8 @@ export type PrometheusValues = Values<
     typeof queryFlags &
     typeof sampleFlags &
     typeof catchUpFlags &
+    typeof healthCheckFlag &
+    typeof healthFlags &
     typeof dryRunFlag &
     typeof influxFlags &
     Pick<typeof generalFlags, 'state-dir'> &
@@ -52,6 +56,8 @@ export interface Metrics {
   sources(): readonly {name: string; ok: boolean; points: number; message: string | null}[]
   health(): Readonly<Record<string, unknown>>
   progress(): Readonly<Record<string, unknown>>
+  /** Has the servers looked at between cycles as well, this one among them. */
+  watched(sink: Sink<Line>): Sink<Line>
 }
 
 /** Rejects at once for what can never work: a query that a server refuses, a wrong password, a cursor that another run uses. */
@@ -75,6 +81,7 @@ export async function openPrometheus(
   })
   const observations = createObservations(log.warn)
   const cycles = cycleCounter(jobs, {log, isEndless: isEndlessPolling(values)})
+  let checks: ServiceChecks | undefined
   const points = new Map<string, number>(jobs.map(({partition}) => [partition, 0]))
   const source = createPrometheusSource(
     {
@@ -114,6 +121,7 @@ export async function openPrometheus(
         if (past) await state.forget()
       },
       async close() {
+        checks?.stop()
         await source.close()
         await state.release()
       },
@@ -130,8 +138,23 @@ export async function openPrometheus(
         const message = (givenUp ?? failure)?.message ?? null
         return {name: label, ok: message === null, points: points.get(partition)!, message}
       }),
-    health: cycles.health,
+    health: () => ({...cycles.health(), services: checks?.states() ?? {}}),
     progress: () => (past ? past.progress(jobs) : {}),
+    watched(sink) {
+      if (!values['health-port'] || !isEndlessPolling(values)) return sink
+      const expression = '1'
+      const ask =
+        ({client}: PrometheusServer) =>
+        async (signal: AbortSignal) =>
+          client.query({expression, at: clock.now(), limit: 1, signal})
+      const services = servers.map((server) => [server.name ?? 'prometheus', ask(server)] as const)
+      checks = checkServices(
+        {...Object.fromEntries(services), influxdb: async (signal) => sink.check(signal)},
+        values['health-check-interval'],
+        runtime,
+      )
+      return sink
+    },
   }
 }
 

@@ -190,7 +190,7 @@ async function serveHealth<F extends FlagSet>(
 ): Promise<HealthServer | undefined> {
   if (!health) return undefined
   if (!isEndless) {
-    log.warn('health.off', {message: '--health-port serves a run without an end, and this one has a limit'})
+    log.info('health.off', {message: '--health-port serves a run without an end, and this one has a limit'})
     return undefined
   }
 

@@ -7,3 +7,5 @@ cd "$(dirname "$0")"
 ucs config show prom-to-influx --config etl.yaml --origin
 
 ucs prom-to-influx --config etl.yaml --once
+
+# For dashboards: availability.flux, request-rate.flux, latency.flux and error-rate.flux beside this script.

@@ -3,7 +3,7 @@ import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {expect, onTestFinished, test} from 'vitest'
 import {runScript} from '../commands/shell.ts'
-import {describeWith, useInflux, useKafka} from '../services/use.ts'
+import {describeWith, useInflux, useKafka, usePrometheus} from '../services/use.ts'
 import {newBucket} from './influx-bucket.ts'
 import {connectRecords} from './records.ts'
 
@@ -28,6 +28,18 @@ describeWith('clickhouse')('the example sensors-to-clickhouse', () => {
     expect(status).toBe(0)
     expect(stderr).toContain('kafka-to-clickhouse: read 3000 written 3000')
     expect(JSON.parse(stdout)).toMatchObject({reason: {code: 'ragged row'}})
+  })
+})
+
+describeWith('prometheus', 'influx')('the example prometheus-etl', () => {
+  test('shows where each value comes from, and stores one cycle', async () => {
+    const {url, org, token} = useInflux()
+    const bucket = await newBucket()
+    const influx = {INFLUXDB_URL: url, INFLUXDB_ORG: org, INFLUXDB_TOKEN: token, INFLUXDB_BUCKET: bucket.name}
+    const {status, stdout} = run('prometheus-etl', {PROMETHEUS_URL: usePrometheus().url, ...influx})
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^interval +300 +config file etl\.yaml:\d+:3$/m)
+    expect((await bucket.stored()).map(({_measurement}) => _measurement)).toContain('up')
   })
 })
 

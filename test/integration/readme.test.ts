@@ -4,7 +4,7 @@ import {fileURLToPath} from 'node:url'
 import {expect, onTestFinished, test} from 'vitest'
 import {ucs} from '../commands/cli.ts'
 import {runScript} from '../commands/shell.ts'
-import {describeWith, useInflux, useKafka} from '../services/use.ts'
+import {describeWith, useInflux, useKafka, usePrometheus} from '../services/use.ts'
 import {newBucket} from './influx-bucket.ts'
 import {connectRecords} from './records.ts'
 
@@ -29,6 +29,17 @@ describeWith('kafka', 'influx')("the README's way from Kafka to InfluxDB", () =>
     const {status, stderr} = runScript(blockAfter('run: kafka influx'), {...kafka, ...influx})
     expect(status).toBe(0)
     expect(stderr).toContain('kafka-to-influx: read 20000 written 20000')
+  })
+})
+
+describeWith('prometheus', 'influx')("the README's way from Prometheus to InfluxDB", () => {
+  test('stores what the six queries of the seed find', async () => {
+    const {url, org, token} = useInflux()
+    const bucket = await newBucket()
+    const env = {PROMETHEUS_URL: usePrometheus().url, INFLUX_URL: url, INFLUX_ORG: org, INFLUX_TOKEN: token, INFLUX_BUCKET: bucket.name}
+    const {status, stdout} = runScript(blockAfter('run: prometheus influx'), env)
+    expect({status, stdout}).toEqual({status: 0, stdout: expect.stringMatching(/^up,.* value=1 \d+$/m) as string})
+    expect((await bucket.stored()).map(({_measurement}) => _measurement)).toContain('up')
   })
 })
 

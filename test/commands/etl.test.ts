@@ -1,4 +1,4 @@
-import {readFileSync, writeFileSync} from 'node:fs'
+import {existsSync, readFileSync, writeFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {describe, expect, it} from 'vitest'
 import {temporaryFolder, ucs} from './cli.ts'
@@ -26,4 +26,38 @@ describe('an etl.yaml', () => {
       expect(inJson.json()).toMatchObject({ok: false, error: {code: 'USAGE', message, suggestion}})
     },
   )
+
+  it('is shown with the place of each key, and its token masked', async () => {
+    const cwd = folderWith(EXAMPLE)
+    const {code, stdout, stderr} = await ucs(['config', 'show', 'prom-to-influx', '--config', 'etl.yaml', '--origin'], {cwd, env})
+    expect({code, stderr}).toEqual({code: 0, stderr: ''})
+    expect(stdout).toMatch(/^interval +300 +config file etl\.yaml:46:3$/m)
+    expect(stdout).toMatch(/^token +\*\*\* +environment INFLUXDB_TOKEN$/m)
+    expect(stdout).not.toContain('S3cret')
+    expect(existsSync(join(cwd, 'logs'))).toBe(false)
+  })
+
+  it('is refused as long as it holds a placeholder, which a dry run does not mind', async () => {
+    const cwd = folderWith('load:\n  influxdb:\n    token: your-token\nextract:\n  queries: {up: up}\n')
+    const {code, stderr} = await ucs(['prom-to-influx', '--config', 'etl.yaml', '--once'], {cwd})
+    expect(code).toBe(2)
+    expect(stderr).toContain('error: etl.yaml:3:5: load.influxdb.token is still the placeholder\n')
+    const nowhere = ['--prometheus-url', 'http://127.0.0.1:9', '--retry-for', '0']
+    const dry = await ucs(['prom-to-influx', '--config', 'etl.yaml', '--once', '--dry-run', ...nowhere], {cwd})
+    expect(dry.code).toBe(69)
+  })
+
+  it('is refused where nothing says what to ask for', async () => {
+    const {code, stderr} = await ucs(['prom-to-influx', '--config', 'etl.yaml', '--once'], {cwd: folderWith('extract:\n')})
+    expect(code).toBe(2)
+    expect(stderr).toContain('error: etl.yaml: neither extract.queries nor transform.valid_metrics says what to ask for\n')
+  })
+
+  it('has no key without an effect but the format of its log, which the log says', async () => {
+    const args = ['prom-to-influx', '--config', 'etl.yaml', '--once', '--dry-run', '--retry-for', '0', '--max-retries', '0']
+    const everyKey = EXAMPLE.replaceAll(/^( +)# /gm, '$1')
+    const {stderr} = await ucs([...args, '--prometheus-url', 'http://127.0.0.1:9'], {cwd: folderWith(everyKey), env})
+    const ignored = stderr.split('\n').filter((line) => line.includes('config.ignored'))
+    expect(ignored).toEqual([expect.stringContaining('the lines of the log have a form of their own')])
+  })
 })

@@ -35,7 +35,7 @@ describeWith('prometheus', 'influx')('the example prometheus-etl', () => {
   test('shows where each value comes from, and stores one cycle', async () => {
     const {url, org, token} = useInflux()
     const bucket = await newBucket()
-    const influx = {INFLUXDB_URL: url, INFLUXDB_ORG: org, INFLUXDB_TOKEN: token, INFLUXDB_BUCKET: bucket.name}
+    const influx = {INFLUXDB_URL: url, INFLUXDB_ORG: org, INFLUXDB_TOKEN: token, INFLUXDB_BUCKET: bucket.name, UCS_LOG_FILE: '/dev/null'}
     const {status, stdout} = run('prometheus-etl', {PROMETHEUS_URL: usePrometheus().url, ...influx})
     expect(status).toBe(0)
     expect(stdout).toMatch(/^interval +300 +config file etl\.yaml:\d+:3$/m)

@@ -2,7 +2,7 @@
  * Compares ucs with its peers, each figure a ratio of runs that took turns.
  * Without names all but the outage, which takes seven minutes:
  *
- *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [prom-to-influx] [memory] [outage]
+ *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [prom-to-influx] [prom-cycle] [memory] [outage]
  *
  * Starts a Kafka and an InfluxDB of its own. Peers are used where bench/peers/install.sh has put them.
  */
@@ -16,6 +16,7 @@ import {benchKafkaToInflux} from './kafka-to-influx.ts'
 import {benchMemory} from './memory.ts'
 import {benchOutage} from './outage.ts'
 import {benchProduce} from './produce.ts'
+import {benchPromCycle} from './prom-cycle.ts'
 import {benchPromToInflux} from './prom-to-influx.ts'
 import {benchStartUp} from './start-up.ts'
 
@@ -24,6 +25,7 @@ const COMPARISONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   produce: benchProduce,
   'kafka-to-influx': benchKafkaToInflux,
   'prom-to-influx': benchPromToInflux,
+  'prom-cycle': benchPromCycle,
   memory: benchMemory,
   outage: benchOutage,
 }

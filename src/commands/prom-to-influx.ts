@@ -1,3 +1,4 @@
+import type {Runtime} from '../lib/core/types.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {openDeadLetters} from '../lib/cli/dead-letters.ts'
 import {withVariables} from '../lib/cli/flag.ts'
@@ -13,8 +14,9 @@ import {
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
 import {openInfluxSink} from '../lib/cli/influx-sink.ts'
-import {catchUpFlags, healthCheckFlag, prometheusFlags, queryFlags, sampleFlags} from '../lib/cli/prometheus-flags.ts'
-import {isEndlessPolling, openPrometheus, queriesOf, rawSample} from '../lib/cli/prometheus.ts'
+import {catchUpFlags, healthCheckFlag, prometheusFlags, queryFlags, sampleFlags, sampleInputFlag} from '../lib/cli/prometheus-flags.ts'
+import {isEndlessPolling, openPrometheus, pointTransform, queriesOf} from '../lib/cli/prometheus.ts'
+import {isLetters, openSampleLetters, rawSample} from '../lib/cli/sample-letters.ts'
 import {scheduleFlags} from '../lib/cli/schedule.ts'
 import {refuseUnfinishedEtl} from '../lib/cli/unfinished-etl.ts'
 import {boundHeapLater} from '../lib/runtime/heap.ts'
@@ -50,6 +52,7 @@ Without --once or --from the command runs until it gets a signal.`
   ]
 
   static override flags = {
+    ...sampleInputFlag,
     ...queryFlags,
     ...dryRunFlag,
     ...prometheusFlags,
@@ -77,11 +80,22 @@ Without --once or --from the command runs until it gets a signal.`
     const {values, given, report} = session
     refuseUnfinishedEtl(session, values['dry-run'])
     const command = this.commandName()
-    await runStream(session, streamOptions(command, values, isEndlessPolling(values)), async (runtime, policy) => {
+    const isReplay = isLetters(values.input)
+    const options = streamOptions(command, values, !isReplay && isEndlessPolling(values))
+    const openSink = (runtime: Runtime) => openInfluxSink(values, given, runtime)
+    report.own['points'] = () => report.ledger?.rows ?? 0
+    if (isReplay) {
+      await runStream(session, options, async (runtime) => {
+        const letters = await openSampleLetters(values, {command, runtime, transform: pointTransform(values, runtime.clock)})
+        return planWithSink(letters, () => openSink(runtime))
+      })
+      return this.finish()
+    }
+
+    await runStream(session, options, async (runtime, policy) => {
       const metrics = await openPrometheus(values, given, {queries: queriesOf(values, given), policy, runtime})
       const {source, observations} = metrics
       report.own['observations'] = () => observations.counts
-      report.own['points'] = () => report.ledger?.rows ?? 0
       report.own['sources'] = metrics.sources
       return planWithSink(
         {
@@ -92,7 +106,7 @@ Without --once or --from the command runs until it gets a signal.`
           ...(await openDeadLetters(values, given, {command, source, raw: rawSample, isDryRun: values['dry-run']}, runtime)),
           leftover: (count) => (count === 0 ? '' : `${count} samples were not written, they will be asked for again`),
         },
-        async () => metrics.watched(await openInfluxSink(values, given, runtime)),
+        async () => metrics.watched(await openSink(runtime)),
       )
     })
     this.finish()

@@ -12,7 +12,9 @@ import {instantQuery} from '../services/prometheus-query.ts'
 import {type PrometheusServer, startPrometheus} from '../services/prometheus.ts'
 import {describeWith, describeWithOwn, useInflux} from '../services/use.ts'
 import {useFolders} from './folders.ts'
+import {ucs} from '../commands/cli.ts'
 import {fluxRows} from './flux-rows.ts'
+import {influxClient} from './influx-bucket.ts'
 import {readiness, untilMetric} from './health.ts'
 import {foundAt, gapsOf, momentsOf, prometheusScene} from './prometheus-scene.ts'
 
@@ -247,6 +249,23 @@ describeWith('influx')('prom-to-influx', () => {
         expect(
           letters.map((letter) => (JSON.parse((JSON.parse(letter) as {value: string}).value) as {query: string}).query).sort(),
         ).toEqual(['lines', 'windows'])
+      })
+
+      test('writes what was put aside when what was wrong is mended', async () => {
+        const {bucket, run, stored, env} = await newScene()
+        const cwd = newFolder()
+        const line = Buffer.from('temperature,room=attic value=1i\n')
+        await influxClient().write({bucket: bucket.name, body: line, encoding: 'identity', signal: new AbortController().signal})
+        expect(await run(['--once', '--queries', 'temperature', 'steady'], {cwd})).toMatchObject({code: 3})
+        const replay = ['dead-letters', 'replay', 'dead-letters/prom-to-influx.ndjson']
+        expect(await ucs(replay, {cwd, env})).toMatchObject({code: 3})
+        expect(await ucs([...replay, '--on-type-conflict', 'coerce'], {cwd, env})).toMatchObject({code: 0})
+        expect(
+          (await stored())
+            .filter((text) => text.includes('instance='))
+            .map((text) => / (\S+) @/.exec(text)![1])
+            .sort(),
+        ).toEqual(['value=1', 'value=900'])
       })
 
       test('two expressions of equal labels both survive, whatever their names', async () => {

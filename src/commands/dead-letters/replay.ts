@@ -32,8 +32,8 @@ Of a message of which one row was rejected only that row is written. What succee
   }
 }
 
-/** Commands that read messages can read them from their letters. */
-const REPLAYABLE = ['kafka-to-influx', 'kafka-to-clickhouse']
+/** Commands whose input can come from its letters. */
+const REPLAYABLE = ['kafka-to-influx', 'kafka-to-clickhouse', 'prom-to-influx']
 
 /** The first that can; letters of other commands stay where they are. */
 async function commandOf(file: string): Promise<string> {

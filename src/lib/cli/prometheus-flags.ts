@@ -61,6 +61,14 @@ export const prometheusFlags = {
   'prometheus-skip-verify': toggleFlag({summary: 'accept any certificate', group: 'PROMETHEUS'}),
 } as const
 
+export const sampleInputFlag = {
+  input: valueFlag(sampleInput, {
+    summary: 'prometheus, or letters:FILE for dead letters',
+    fallback: 'prometheus',
+    value: 'WHERE',
+  }),
+} as const
+
 export const queryFlags = {
   queries: listFlag(expression, {
     summary: 'PromQL expressions, separated by spaces; six usual ones where none is given',
@@ -170,6 +178,11 @@ export const healthCheckFlag = {
 export interface ServerAddress {
   readonly name: string | undefined
   readonly url: URL
+}
+
+function sampleInput(given: string): string {
+  if (given === 'prometheus' || /^letters:./.test(given)) return given
+  throw new UsageError('expected prometheus or letters:FILE')
 }
 
 function serverAddress(given: string): ServerAddress {

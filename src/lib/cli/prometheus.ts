@@ -1,4 +1,4 @@
-import type {RawMessage, RetryPolicy, Runtime, Sink, Transform} from '../core/types.ts'
+import type {Clock, RetryPolicy, Runtime, Sink, Transform} from '../core/types.ts'
 import type {Line} from '../format/line-protocol.ts'
 import type {PrometheusQuery, Sample} from '../format/prometheus-sample.ts'
 import type {Given} from '../runtime/given.ts'
@@ -101,17 +101,7 @@ export async function openPrometheus(
     },
     runtime,
   )
-  const toPoint = sampleToPoint({
-    fallbackMeasurement: values['fallback-measurement'],
-    validMetrics: new Set(values['valid-metric']),
-    valueRanges: new Map(values['value-range']),
-    skippedChecks: new Set(values['skip-check']),
-    tagInclude: values['tag-include'].length > 0 ? new Set(values['tag-include']) : undefined,
-    tagExclude: new Set(values['tag-exclude']),
-    tags: Object.fromEntries(values.tag),
-    serverTag: values['server-tag'],
-    now: () => clock.now(),
-  })
+  const toPoint = pointTransform(values, clock)
 
   return {
     source: {
@@ -158,6 +148,20 @@ export async function openPrometheus(
   }
 }
 
+export function pointTransform(values: Values<typeof sampleFlags>, clock: Clock): Transform<Sample, Line> {
+  return sampleToPoint({
+    fallbackMeasurement: values['fallback-measurement'],
+    validMetrics: new Set(values['valid-metric']),
+    valueRanges: new Map(values['value-range']),
+    skippedChecks: new Set(values['skip-check']),
+    tagInclude: values['tag-include'].length > 0 ? new Set(values['tag-include']) : undefined,
+    tagExclude: new Set(values['tag-exclude']),
+    tags: Object.fromEntries(values.tag),
+    serverTag: values['server-tag'],
+    now: () => clock.now(),
+  })
+}
+
 /** Of expressions and named queries whichever has the stronger origin counts, both where they have the same. Else what the exporter of the seeds asks for. */
 export function queriesOf({queries, query}: PrometheusValues, given: Origins): readonly PrometheusQuery[] {
   const rankOf = (name: string) => {
@@ -172,21 +176,6 @@ export function queriesOf({queries, query}: PrometheusValues, given: Origins): r
   const distinct = new Map(chosen.map((each) => [JSON.stringify([each.name, each.expression]), each]))
   if (distinct.size > 0) return [...distinct.values()]
   return DEFAULT_QUERIES.map((expression) => ({name: undefined, expression}))
-}
-
-/** A sample as a dead letter keeps it. */
-export function rawSample(sample: unknown): RawMessage {
-  const {series, seconds, measured} = sample as Sample
-  const {name, expression} = series.query
-  const text = JSON.stringify({
-    query: expression,
-    ...(name === undefined ? {} : {name}),
-    server: series.server,
-    labels: series.labels,
-    time: seconds,
-    value: measured,
-  })
-  return {value: Buffer.from(text), key: null, headers: undefined, timestamp: undefined}
 }
 
 /** Where a server can tell what is wrong with a query before it is due, nothing is begun with it. One that is away may come back. */

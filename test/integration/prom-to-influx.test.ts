@@ -150,7 +150,7 @@ describeWith('influx')('prom-to-influx', () => {
       test('goes on where it was killed in the middle of a write: no moment is missing, and none is there twice', async () => {
         const proxy = await newProxy(useInflux().url)
         const {start, stored, env} = await newScene(prometheus.url, proxy.url)
-        const {port, health} = await serve()
+        const {health} = await serve()
         const writes = () => proxy.requests.filter(({path, text}) => path.startsWith('/api/v2/write') && text !== '').length
         proxy.setTreatment(({text}) => (text !== '' && writes() > 3 ? hang : undefined))
         const args = ['--interval', '1', '--queries', 'up', 'rate(prometheus_http_requests_total[1m])', 'first_total']
@@ -161,9 +161,10 @@ describeWith('influx')('prom-to-influx', () => {
         const killedAt = Date.now() / 1000
         proxy.setTreatment(() => undefined)
         await vi.waitFor(() => expect(Date.now() / 1000 - killedAt).toBeGreaterThan(3), WAIT)
-        const second = start(args, {env: {...env, ...health}})
-        await untilMetric(port, 'ucs_cycles_total', (cycles) => cycles >= 2)
-        await untilMetric(port, 'ucs_lag_records', 0)
+        const again = await serve()
+        const second = start(args, {env: {...env, ...again.health}})
+        await untilMetric(again.port, 'ucs_cycles_total', (cycles) => cycles >= 2)
+        await untilMetric(again.port, 'ucs_lag_records', 0)
         second.child.kill('SIGTERM')
         expect((await second.result).code).toBe(0)
 
@@ -173,6 +174,18 @@ describeWith('influx')('prom-to-influx', () => {
         expect(gapsOf(moments, 1)).toEqual([])
         for (const moment of momentsOf(texts))
           expect(texts.filter((text) => text.endsWith(`@${moment}`))).toEqual(await foundAt(prometheus.url, args.slice(3), moment))
+      })
+
+      test('asks at once when it is run for the first time, and never twice for one moment', async () => {
+        const {start, stored, env} = await newScene()
+        for (const run of ['first', 'second']) {
+          const {port, health} = await serve()
+          const {child, result} = start(['--interval', '1h', '--queries', 'steady'], {env: {...env, ...health}})
+          await vi.waitFor(async () => expect((await readiness(port)).status).toBe(run === 'first' ? 200 : 503), WAIT)
+          child.kill('SIGTERM')
+          expect((await result).code).toBe(0)
+          expect(await stored()).toHaveLength(1)
+        }
       })
 
       test('fills what was missed while InfluxDB was away, and is not ready meanwhile', async () => {

@@ -29,7 +29,7 @@ export async function pollOnce(polling: Polling, patienceMilliseconds: number): 
 }
 
 /**
- * Asks all queries at each moment of the schedule, and those that never were settled at once, if wanted. A query that is not done with one
+ * Asks all queries at each moment of the schedule, and those that no run has asked before at once, if wanted. A query that is not done with one
  * moment is not asked for the next: that one is a gap. Rejects where a query can never be answered.
  */
 export async function pollForEver(polling: Polling, {schedule, startsNow}: {schedule: Schedule; startsNow: boolean}): Promise<void> {
@@ -44,11 +44,8 @@ export async function pollForEver(polling: Polling, {schedule, startsNow}: {sche
     current = cycle
   }
 
-  if (startsNow)
-    begin(
-      jobs.filter(({progress}) => progress.accountedUntil() === undefined),
-      clock.now(),
-    )
+  const fresh = startsNow ? jobs.filter(({isNew}) => isNew) : []
+  begin(fresh, clock.now())
   const stop = AbortSignal.any([polling.signal, hopeless.signal])
   await every({schedule, startsNow: false, cycle: async (dueAt) => begin(jobs, dueAt)}, {clock, log, stop})
   if (!polling.signal.aborted) throw hopeless.signal.reason

@@ -1,7 +1,7 @@
 import {existsSync, readdirSync, readFileSync} from 'node:fs'
 import {join} from 'node:path'
 import {fileURLToPath} from 'node:url'
-import {afterAll, beforeAll, describe, expect, onTestFinished, test, vi} from 'vitest'
+import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest'
 import {DEFAULT_QUERIES} from '../../src/lib/cli/prometheus-flags.ts'
 import {type Exporter, startExporter} from '../services/exporter.ts'
 import {openMetricsText} from '../services/exposition.ts'
@@ -80,9 +80,11 @@ describeWith('influx')('prom-to-influx', () => {
     })
 
     const newScene = (url = prometheus.url, influx?: string) => prometheusScene(url, newFolder(), influx)
+    const proxies: HttpProxy[] = []
+    afterAll(() => Promise.all(proxies.map((proxy) => proxy.close())))
     const newProxy = async (target: string): Promise<HttpProxy> => {
       const proxy = await startHttpProxy(target)
-      onTestFinished(() => proxy.close())
+      proxies.push(proxy)
       return proxy
     }
     const serve = async () => {

@@ -62,7 +62,7 @@ export function createAsker(rules: AskingRules, runtime: Pick<Runtime, 'clock' |
 
   /** A server that is away is told once and not at each moment; cycles tell how many queries failed. */
   function tellFailure({label, failure}: QueryJob, {code, message, suggestion}: UcsError): void {
-    const isNew = failure?.message !== message
+    const isNew = (failure as UcsError | undefined)?.code !== code
     log[isNew ? 'warn' : 'debug']('query.failed', {query: label, code, message, suggestion})
   }
 

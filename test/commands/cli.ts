@@ -1,4 +1,4 @@
-import {spawn} from 'node:child_process'
+import {type ChildProcess, spawn} from 'node:child_process'
 import {once} from 'node:events'
 import {mkdtempSync, rmSync} from 'node:fs'
 import {tmpdir} from 'node:os'
@@ -23,6 +23,12 @@ export interface CliOptions {
   readonly input?: string | Buffer
 }
 
+/** A test that fails leaves its endless run behind. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** Runs the built program as a user would, in an environment of its own. */
 export async function ucs(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const {child, result} = startUcs(args, options)
@@ -34,6 +40,8 @@ export async function ucs(args: readonly string[], options: CliOptions = {}): Pr
 /** The same, without waiting for its end: for signals and for reading its output as it comes. */
 export function startUcs(args: readonly string[], {env = {}, cwd = temporaryFolder()}: CliOptions = {}) {
   const child = spawn(process.execPath, [PROGRAM, ...args], {cwd, env: {PATH: process.env['PATH'], HOME: cwd, NO_COLOR: '1', ...env}})
+  running.add(child)
+  child.once('close', () => running.delete(child))
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))

@@ -417,7 +417,7 @@ describe('health', () => {
   it('is not served by a run that has an end, which says so', async () => {
     const {exitCode, events} = await run({health})
     expect(exitCode).toBe(0)
-    expect(events).toEqual([['warn', 'health.off', {message: '--health-port serves a run without an end, and this one has a limit'}]])
+    expect(events).toEqual([['info', 'health.off', {message: '--health-port serves a run without an end, and this one has a limit'}]])
   })
 
   it('that cannot be served ends the run before anything is read, and everything is closed', async () => {

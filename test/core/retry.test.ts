@@ -105,6 +105,29 @@ describe('withRetry', () => {
     expect(calls()).toBe(1)
   })
 
+  it.each([0, 1, 3])('retries no more than %i times where that is the most, however much patience is left', async (maxRetries) => {
+    const {work, calls} = failing(Infinity, () => new UnavailableError('503'))
+    await expect(setUp({own: {forMilliseconds: Infinity, maxRetries}}).run(work)).rejects.toThrow('503')
+    expect(calls()).toBe(1 + maxRetries)
+  })
+
+  it('succeeds at the last retry that is left', async () => {
+    expect(await setUp({own: {maxRetries: 3}}).run(failing(3, () => new UnavailableError('503')).work)).toBe('done')
+  })
+
+  it('counts the retries that a pause has come before as well', async () => {
+    const {work, calls} = failing(Infinity, () => new AuthError('401'))
+    const own = {forMilliseconds: Infinity, pauseMilliseconds: 30_000, maxRetries: 2}
+    await expect(setUp({own}).run(work, {proven: () => true})).rejects.toThrow('401')
+    expect(calls()).toBe(3)
+  })
+
+  it('ends before its retries are used up where its patience does', async () => {
+    const {run, clock} = setUp({own: {forMilliseconds: 1000, maxRetries: 100}})
+    await expect(run(failing(Infinity, () => new UnavailableError('503')).work)).rejects.toThrow('503')
+    expect(clock.now()).toBe(1000)
+  })
+
   it('does not retry what cannot pass', async () => {
     for (const error of [new UsageError('x'), new UnavailableError('certificate', {permanent: true}), new TypeError('a bug')]) {
       const {work, calls} = failing(3, () => error)

@@ -6,8 +6,11 @@ import {
   encodeFieldKey,
   encodeFieldValue,
   encodeLine,
+  encodeLineAt,
   encodePoint,
   encodeSeries,
+  isReservedTag,
+  toMoment,
   withFieldValue,
 } from '../../src/lib/format/line-protocol.ts'
 import {seededRandom} from '../fakes/random.ts'
@@ -152,6 +155,43 @@ describe('encodeLine', () => {
     const series = encodeSeries('m', [['t', 'x']])
     const [line, other] = [encodeLine(series, `${encodeFieldKey('f')}1`, 1n), encode({tags: {t: 'x'}})]
     expect([line.bytes.toString(), line.key]).toEqual([other.bytes.toString(), other.key])
+  })
+})
+
+describe('a moment that lines share', () => {
+  it.each([0n, 1n, -1n, 1_450_800_010_000_000_000n, (1n << 32n) - 1n, 1n << 32n, -(1n << 32n), 2n ** 63n - 2n, 2n - 2n ** 63n])(
+    'makes the same line and key as its time does: %d',
+    (time) => {
+      const series = encodeSeries('m', [['t', 'x']])
+      const [shared, own] = [encodeLineAt(series, 'f=1', toMoment(time)!), encodeLine(series, 'f=1', time)]
+      expect([shared.bytes.toString(), shared.key]).toEqual([own.bytes.toString(), own.key])
+    },
+  )
+
+  it.each([2n ** 63n - 1n, 1n - 2n ** 63n, 10n ** 30n])('is none where its time cannot be stored: %d', (time) => {
+    expect(toMoment(time)).toBeUndefined()
+  })
+})
+
+describe('the name of a tag', () => {
+  it.each([
+    'time',
+    '_time',
+    '_field',
+    '_measurement',
+    '_value',
+    '_start',
+    '_stop',
+    '\0',
+    'Time',
+    'label_time',
+    '_',
+    'host',
+    'constructor',
+    '',
+  ])('is reserved only if it is refused for itself: %j', (name) => {
+    const isRefused = name !== '' && reasonOf({tags: {[name]: 'x'}}) === 'unwritable tag'
+    expect(isReservedTag(name)).toBe(isRefused)
   })
 })
 

@@ -1,8 +1,8 @@
 import {spawn} from 'node:child_process'
 import {once} from 'node:events'
-import {mkdirSync, readdirSync, statSync, writeFileSync} from 'node:fs'
+import {mkdirSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs'
 import {open} from 'node:fs/promises'
-import {join} from 'node:path'
+import {basename, dirname, join} from 'node:path'
 import {fileURLToPath} from 'node:url'
 import {describe, expect, it} from 'vitest'
 import {createFileCheckpoint} from '../../src/lib/runtime/checkpoint.ts'
@@ -80,6 +80,65 @@ describe('a cursor', () => {
     await using old = await open(join(folder, files()[0]!))
     await save('a', 'new')
     expect(await old.readFile('utf8')).toContain('"cursor":"old"')
+  })
+})
+
+describe('a cursor that is forgotten', () => {
+  it('is none any more, and that of another key stays', async () => {
+    const {load, save, forget, files} = checkpointIn()
+    await save('a', '1')
+    await save('b', '2')
+    await forget('a')
+    expect([await load('a'), await load('b')]).toEqual([undefined, '2'])
+    expect(files()).toHaveLength(1)
+    await save('a', '3')
+    expect(await load('a')).toBe('3')
+  })
+
+  it('may have been none, and its folder missing', async () => {
+    const {forget} = checkpointIn(join(temporaryFolder(), 'none', 'cursors'))
+    await expect(forget('a')).resolves.toBeUndefined()
+  })
+
+  it('leaves its lock to whoever holds it', async () => {
+    const {save, forget, lockPath, files} = checkpointIn()
+    await save('a', '1')
+    writeFileSync(lockPath('a'), '')
+    await forget('a')
+    expect(files()).toHaveLength(1)
+  })
+
+  it('is an error with its path where it cannot be removed', async () => {
+    const {folder, save, forget, files} = checkpointIn()
+    await save('a', '1')
+    const path = join(folder, files()[0]!)
+    rmSync(path)
+    mkdirSync(path)
+    await expect(forget('a')).rejects.toMatchObject({
+      code: 'IO',
+      message: expect.stringContaining(`cannot remove the cursor in ${path}: `) as unknown,
+    })
+  })
+})
+
+describe('the lock of a key', () => {
+  it('lies beside its cursor', async () => {
+    const {folder, save, lockPath, files} = checkpointIn()
+    await save('a', '1')
+    expect(lockPath('a')).toBe(join(folder, `${files()[0]!}.lock`))
+  })
+
+  it.each([
+    ['a', 'b'],
+    ['collect http://a/b', 'collect http://a:b'],
+    ['x'.repeat(200), 'x'.repeat(201)],
+  ])('is its own, and has a name that a folder takes: %s, %s', (one, other) => {
+    const {folder, lockPath} = checkpointIn()
+    expect(lockPath(one)).not.toBe(lockPath(other))
+    for (const path of [lockPath(one), lockPath(other)]) {
+      expect(dirname(path)).toBe(folder)
+      expect(basename(path).length).toBeLessThan(100)
+    }
   })
 })
 

@@ -199,7 +199,7 @@ function expression(given: string): PrometheusQuery {
 
 function namedQuery(given: string): PrometheusQuery {
   const [name, promql] = nameAndValue(given)
-  if (/[{}()[\]"'!~]/.test(name)) {
+  if (/[{}()[\]"'!~<>]/.test(name) || promql.startsWith('=')) {
     throw new UsageError('expected NAME=EXPRESSION', {suggestion: 'Use --queries for expressions without a name'})
   }
 

@@ -33,6 +33,7 @@ export function pastOf(
   if (!Number.isInteger(step)) throw new UsageError('--step: expected whole milliseconds')
   const momentOf = (instant: Instant) => ('at' in instant ? instant.at : Math.floor((now - instant.ago) / step) * step)
   const [begin, end] = [momentOf(from), to === undefined ? now : momentOf(to)]
+  if (Math.max(begin, end) > now) throw new UsageError(`--${begin > now ? 'from' : 'to'} is in the future`)
   if (end < begin) throw new UsageError('--to is before --from')
   const all = Math.floor((end - begin) / step) + 1
   const begunAt = now

@@ -53,7 +53,7 @@ const GRACE_MILLISECONDS = 1000
 
 export function createPrometheusClient(options: PrometheusOptions): PrometheusClient {
   const {http, compresses, now} = options
-  const timeout = `${(options.timeoutMilliseconds + GRACE_MILLISECONDS) / 1000}s`
+  const timeout = String((options.timeoutMilliseconds + GRACE_MILLISECONDS) / 1000) // "1.5s" is no duration to the server
 
   return {
     target: http.target,
@@ -120,8 +120,8 @@ const CHECK_ADDRESS = 'Is --prometheus-url the address of a Prometheus server?'
 
 const isRefusedExpression = ({status, text}: HttpAnswer) => status === 400 && parsePrometheusFailure(text)?.errorType === 'bad_data'
 
-/** 422 says that a query cannot be executed, for reasons of its own; or that it ran out of time. */
-const isPassing = (message: string) => /deadline|timed? ?out|canceled|cancelled|limit|storage/i.test(message)
+/** 422 says that a query cannot be executed, for reasons of its own; or that it ran out of time. Series that it names say nothing of that. */
+const isPassing = (message: string) => /deadline|timed? ?out|canceled|cancelled|limit|storage/i.test(message.replace(/\{[^}]*\}/g, ''))
 
 /** Exact to the millisecond, which is as fine as the server's times are. */
 const seconds = (milliseconds: number) => (milliseconds / 1000).toFixed(3)

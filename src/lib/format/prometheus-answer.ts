@@ -35,33 +35,33 @@ export interface PrometheusFailure {
 
 type Labels = Readonly<Record<string, string>>
 interface VectorElement {
-  readonly metric: Labels
+  readonly metric?: Labels
   readonly value?: AnsweredPoint
   readonly histogram?: AnsweredPoint
 }
 interface MatrixElement {
-  readonly metric: Labels
-  readonly values?: readonly AnsweredPoint[]
-  readonly histograms?: readonly AnsweredPoint[]
+  readonly metric?: Labels
+  readonly values?: readonly AnsweredPoint[] | null
+  readonly histograms?: readonly AnsweredPoint[] | null
 }
 interface Envelope {
   readonly status?: unknown
   readonly errorType?: unknown
   readonly error?: unknown
-  readonly warnings?: readonly string[]
-  readonly infos?: readonly string[]
-  readonly data?: {readonly resultType?: unknown; readonly result?: unknown}
+  readonly warnings?: readonly string[] | null
+  readonly infos?: readonly string[] | null
+  readonly data?: {readonly resultType?: unknown; readonly result?: unknown} | null
 }
 
 /** The answer of `/api/v1/query` and `/api/v1/query_range`. Throws an Error for what is none. */
 export function parsePrometheusAnswer(text: string): PrometheusAnswer {
-  return sliceMatrix(text) ?? parseWhole(text)
+  return (text.length < LONG ? undefined : sliced(text)) ?? parsedWhole(text)
 }
 
-function parseWhole(text: string): PrometheusAnswer {
-  const {status, data, warnings = [], infos = []} = JSON.parse(text) as Envelope
-  if (status !== 'success' || data === undefined) throw new Error('it has no data')
-  return {series: toSeries(data.resultType, data.result), warnings, infos}
+function parsedWhole(text: string): PrometheusAnswer {
+  const {status, data, warnings, infos} = (JSON.parse(text) ?? {}) as Envelope
+  if (status !== 'success' || !data) throw new Error('it has no data')
+  return {series: toSeries(data.resultType, data.result), warnings: warnings ?? [], infos: infos ?? []}
 }
 
 /** Undefined where the text comes from somebody else, such as a proxy. */
@@ -78,62 +78,82 @@ function toSeries(type: unknown, result: unknown): readonly AnsweredSeries[] {
   if (!Array.isArray(result)) throw new Error('its result is no list')
   switch (type) {
     case 'vector':
-      return (result as VectorElement[]).map(({metric, value, histogram}) =>
-        toNumbers(
-          metric,
-          [value ?? histogram].filter((point) => point !== undefined),
-        ),
-      )
+      return (result as VectorElement[]).map(vectorSeries)
     case 'matrix':
-      return (result as MatrixElement[]).map(({metric, values = [], histograms = []}) => toNumbers(metric, [...values, ...histograms]))
+      return (result as MatrixElement[]).map(matrixSeries)
     case 'scalar':
-      return [toNumbers({}, [result as unknown as AnsweredPoint])] // the result is the point itself, and not a list of series
-    case 'string':
-      return [{isText: true, read: () => ({labels: {}, points: [result as unknown as AnsweredPoint]})}]
+    case 'string': // the result is the point itself, and not a list of series
+      return [oneSeries({}, [result as unknown as AnsweredPoint], type === 'string')]
     default:
       throw new Error(`a result of type ${String(type)} is not known`)
   }
 }
 
-const toNumbers = (labels: Labels, points: readonly AnsweredPoint[]): AnsweredSeries => ({isText: false, read: () => ({labels, points})})
+const vectorSeries = ({metric, value, histogram}: VectorElement) => oneSeries(metric, [value ?? histogram])
 
-const HEAD = '{"status":"success","data":{"resultType":"matrix","result":['
-const SERIES_BEGIN = '{"metric":{'
-const SERIES_END = ']]}'
+const matrixSeries = ({metric, values, histograms}: MatrixElement) =>
+  oneSeries(metric, histograms ? [...(values ?? []), ...histograms] : (values ?? []))
 
-/**
- * A matrix as Prometheus itself writes it, cut into its series without reading them: a hundred thousand points that are all parsed before
- * the first is written cost twice the time, most of it spent on clearing them away. None of the marks can stand within a JSON string, which
- * holds no bare quote, nor between two series. Undefined for anything else.
- */
-function sliceMatrix(text: string): PrometheusAnswer | undefined {
-  if (!text.startsWith(HEAD + SERIES_BEGIN) || text.includes('"histograms":[')) return undefined
-  const series: AnsweredSeries[] = []
-  let at = HEAD.length
-  for (;;) {
-    const valuesAt = text.indexOf('"values":[[', at)
-    const endAt = valuesAt === -1 ? -1 : text.indexOf(SERIES_END, valuesAt)
-    if (endAt === -1) return undefined
-    const end = endAt + SERIES_END.length
-    series.push(toSliced(text.slice(at, end)))
-    if (text[end] !== ',') return {series, ...adviceAfter(text.slice(end))}
-    at = end + 1
-    if (!text.startsWith(SERIES_BEGIN, at)) return undefined
-  }
+/** Whoever reads it further on relies on its form, and a server that only resembles Prometheus may have another. */
+function oneSeries(labels: Labels | undefined, points: readonly (AnsweredPoint | undefined)[], isText = false): AnsweredSeries {
+  if (labels === null || typeof labels !== 'object') throw new Error('a series has no labels')
+  if (!points.every(isPoint)) throw new Error('a series has a point without time and value')
+  return {isText, read: () => ({labels, points})}
 }
 
-function toSliced(text: string): AnsweredSeries {
-  return {
-    isText: false,
-    read() {
-      const {metric, values = []} = JSON.parse(text) as MatrixElement
-      return {labels: metric, points: values}
-    },
+const isPoint = (point: unknown): point is AnsweredPoint => Array.isArray(point) && point.length === 2
+
+interface Shape {
+  readonly head: string
+  /** Before the points of a series, and behind them. */
+  readonly begin: string
+  readonly end: string
+  read(text: string): AnsweredSeries
+}
+
+const SHAPES: readonly Shape[] = [
+  {
+    head: '{"status":"success","data":{"resultType":"matrix","result":[',
+    begin: '"values":[[',
+    end: ']]}',
+    read: (text) => matrixSeries(JSON.parse(text) as MatrixElement),
+  },
+  {
+    head: '{"status":"success","data":{"resultType":"vector","result":[',
+    begin: '"value":[',
+    end: ']}',
+    read: (text) => vectorSeries(JSON.parse(text) as VectorElement),
+  },
+]
+const SERIES_BEGIN = '{"metric":{'
+/** Characters. A shorter answer is read at once, and what is wrong with it is seen before any of it is used. */
+const LONG = 100_000
+
+/**
+ * An answer as Prometheus itself writes it, cut into its series without reading them: a hundred thousand points that are all parsed before
+ * the first is written take more memory than all else, and most of the time goes into clearing them away. None of the marks can stand within
+ * a JSON string, which holds no bare quote, nor between two series. Undefined for anything else.
+ */
+function sliced(text: string): PrometheusAnswer | undefined {
+  const shape = SHAPES.find(({head}) => text.startsWith(head + SERIES_BEGIN))
+  if (!shape || text.includes('"histogram')) return undefined
+  const {head, begin, end, read} = shape
+  const series: AnsweredSeries[] = []
+  for (let at = head.length; text.startsWith(SERIES_BEGIN, at); at++) {
+    const pointsAt = text.indexOf(begin, at)
+    const endAt = pointsAt === -1 ? -1 : text.indexOf(end, pointsAt)
+    if (endAt === -1) return undefined
+    const content = text.slice(at, endAt + end.length)
+    series.push({isText: false, read: () => read(content).read()})
+    at = endAt + end.length
+    if (text[at] !== ',') return {series, ...adviceAfter(text.slice(at))}
   }
+
+  return undefined
 }
 
 /** What follows the last series closes the result, and may hold advice. */
 function adviceAfter(rest: string): Pick<PrometheusAnswer, 'warnings' | 'infos'> {
-  const {warnings = [], infos = []} = JSON.parse(`{"data":{"result":[${rest}`) as Envelope
-  return {warnings, infos}
+  const {warnings, infos} = JSON.parse(`{"data":{"result":[${rest}`) as Envelope
+  return {warnings: warnings ?? [], infos: infos ?? []}
 }

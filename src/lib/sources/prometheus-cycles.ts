@@ -76,7 +76,7 @@ export function beginCycle(at: number, queries: number, clock: Clock, tell: (rep
   function report(): void {
     if (isTold) return
     isTold = true
-    const successPercent = Math.round((counts.succeeded / queries) * 100)
+    const successPercent = Math.floor((counts.succeeded * 100) / queries) // 79.5 % is below 80 %, and 99.9 % is not all
     tell({
       at,
       queries,
@@ -85,7 +85,7 @@ export function beginCycle(at: number, queries: number, clock: Clock, tell: (rep
       milliseconds: clock.now() - at,
       successPercent,
       status: statusOf(successPercent),
-      errors,
+      errors: {...errors},
     })
   }
 }

@@ -55,7 +55,7 @@ const ABOUT_A_STEP_MILLISECONDS = 60_000
 export function createQueryProgress(timetable: Timetable, cursor?: string): QueryProgress {
   const saved = cursor === undefined ? undefined : parseCursor(cursor)
   let until = saved?.until
-  let gaps: Gap[] = saved?.gaps.map(([after, before]) => ({after, before})) ?? []
+  let gaps = joined(saved?.gaps.map(([after, before]) => ({after, before})) ?? [])
   const taken = new Set<Portion>()
 
   return {
@@ -121,14 +121,15 @@ export function createQueryProgress(timetable: Timetable, cursor?: string): Quer
     const {stepMilliseconds: step} = timetable
     const first = timetable.next(after)
     if (first >= before) return undefined
-    const moments = step === undefined ? 1 : Math.min(maxMoments, Math.floor((before - 1 - first) / step) + 1)
+    const moments = step === undefined ? 1 : Math.min(maxMoments, Math.ceil((before - first) / step))
     const last = first + (moments - 1) * (step ?? 0)
     return {after, before: Math.min(before, timetable.next(last)), first, last, moments}
   }
 
   function momentsIn({after, before}: Gap): number {
     const {stepMilliseconds: step} = timetable
-    return Math.max(1, Math.round((before - after) / (step ?? ABOUT_A_STEP_MILLISECONDS)) - 1)
+    if (step === undefined) return Math.max(1, Math.round((before - after) / ABOUT_A_STEP_MILLISECONDS) - 1)
+    return Math.max(0, Math.ceil((before - timetable.next(after)) / step))
   }
 }
 
@@ -145,7 +146,7 @@ function joined(gaps: readonly Gap[]): Gap[] {
 }
 
 function parseCursor(text: string): Saved {
-  const {until, gaps} = JSON.parse(text) as Saved
+  const {until, gaps} = (JSON.parse(text) ?? {}) as Saved
   const isPair = (gap: unknown) => Array.isArray(gap) && gap.length === 2 && gap.every(Number.isFinite)
   if (!Number.isFinite(until) || !Array.isArray(gaps) || !gaps.every(isPair)) throw new Error('it holds no times')
   return {until, gaps}

@@ -4,7 +4,7 @@ import type {NativeHistogram} from '../format/prometheus-answer.ts'
 import type {QueriedSeries, Sample} from '../format/prometheus-sample.ts'
 import {DataError} from '../errors.ts'
 import {encodeFieldValue, encodeLineAt, encodeSeries, isReservedTag, toMoment} from '../format/line-protocol.ts'
-import {measurementOf, writable} from './measurement-name.ts'
+import {inOneLine, measurementOf, writable} from './measurement-name.ts'
 
 /** What is looked for in a sample besides what cannot be stored at all. */
 export const SAMPLE_CHECKS = ['nulls', 'timestamps', 'duplicates', 'ranges'] as const
@@ -77,7 +77,7 @@ export function sampleToPoint(options: SampleToPointOptions): Transform<Sample, 
   function momentAt(seconds: number): Moment | undefined {
     const known = moments.get(seconds)
     if (known) return known
-    const milliseconds = Math.round(seconds * 1000)
+    const milliseconds = typeof seconds === 'number' ? Math.round(seconds * 1000) : NaN
     const moment = Number.isSafeInteger(milliseconds) ? toMoment(BigInt(milliseconds) * 1_000_000n) : undefined
     if (!moment) return undefined
     if (moments.size >= MAX_MOMENTS) moments.clear()
@@ -127,10 +127,8 @@ function usualRange(metric: string | undefined, expression: string): ValueRange 
 
 /** One call of `rate`, `irate` or `increase` and nothing after it. */
 function isRate(expression: string): boolean {
-  const call = /^\s*(?:i?rate|increase)\s*\(/.exec(expression)
-  if (!call) return false
-  const selector = /^[^()"'`]*(?:(["'`])(?:\\.|(?!\1).)*\1[^()"'`]*)*\)\s*$/s // brackets in a quoted matcher are no brackets
-  return selector.test(expression.slice(call[0].length))
+  const withoutQuotes = inOneLine(expression, () => '') // brackets in a quoted matcher are no brackets
+  return /^(?:i?rate|increase) ?\([^()]*\)$/.test(withoutQuotes)
 }
 
 /** A native histogram has no value to compare. `up` is not just between 0 and 1. */
@@ -143,7 +141,7 @@ function isOutside(value: unknown, range: ValueRange): boolean {
 function encoded(series: QueriedSeries, options: SampleToPointOptions): Series | DataError {
   try {
     const measurement = measurementOf(series, options.fallbackMeasurement)
-    return encodeSeries(measurement, Object.entries(tagsOf(series, measurement, options)))
+    return encodeSeries(measurement, [...tagsOf(series, measurement, options)])
   } catch (error) {
     if (error instanceof DataError) return error
     throw error
@@ -151,21 +149,28 @@ function encoded(series: QueriedSeries, options: SampleToPointOptions): Series |
 }
 
 /** All labels, those that cannot be tags under another name. An empty label is the same as none. */
-function tagsOf(series: QueriedSeries, measurement: string, options: SampleToPointOptions): Record<string, string> {
+function tagsOf(series: QueriedSeries, measurement: string, options: SampleToPointOptions): ReadonlyMap<string, string> {
   const {tagInclude, tagExclude, fallbackMeasurement, serverTag} = options
   const {labels, query, server} = series
   const {__name__: metric, ...others} = labels
-  const tags: Record<string, string> = {}
+  const tags = new Map<string, string>() // "__proto__" is a label like any other
   for (const [label, value] of Object.entries(others)) {
     if (value === '' || tagExclude.has(label) || (tagInclude && !tagInclude.has(label))) continue
-    tags[tagName(label, labels)] = value
+    tags.set(tagName(label, labels), value)
   }
 
   // What tells apart series that had different names, or come from different expressions or servers.
-  if (metric !== undefined && metric !== measurement) tags['__name__'] = metric
-  if (metric === undefined && query.name === undefined && fallbackMeasurement !== undefined) tags['query'] ??= writable(query.expression)
-  if (server !== undefined) tags[tags[serverTag] === undefined ? serverTag : `prometheus_${serverTag}`] = server
-  return {...options.tags, ...tags}
+  if (metric && metric !== measurement) tags.set('__name__', metric)
+  if (!metric && query.name === undefined && fallbackMeasurement !== undefined)
+    tags.set(freeName('query', tags), writable(query.expression))
+  if (server !== undefined) tags.set(freeName(serverTag, tags), server)
+  for (const [name, value] of Object.entries(options.tags)) if (!tags.has(name)) tags.set(name, value)
+  return tags
+}
+
+/** Of ours, where a label has it: the label stays what it is. */
+function freeName(name: string, tags: ReadonlyMap<string, string>): string {
+  return tags.has(name) ? freeName(`prometheus_${name}`, tags) : name
 }
 
 /** "label_time" for "time": a name that no other label has. */
@@ -178,7 +183,7 @@ function tagName(label: string, labels: Readonly<Record<string, string>>): strin
 
 type Fields = {readonly text: string} | {readonly unusable: string}
 
-const NUMBER = /^[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/
+const NUMBER = /^-?\d+(?:\.\d+)?(?:e[-+]?\d+)?$/i
 
 /** The server's own digits: nothing is lost on the way. */
 function valueField(value: string, {isText}: QueriedSeries): Fields {

@@ -1,13 +1,19 @@
 import {PassThrough, Readable} from 'node:stream'
 import type {CsvRecord} from '../../src/lib/sources/csv-records.ts'
 import type {RawMessage, Source} from '../../src/lib/core/types.ts'
+import type {Sample} from '../../src/lib/format/prometheus-sample.ts'
+import type {Work} from '../../src/lib/sources/prometheus.ts'
 import type {SourceHarness} from '../contract/source.ts'
+import type {Answering} from '../fakes/prometheus-server.ts'
+import {AuthError} from '../../src/lib/errors.ts'
 import {limited} from '../../src/lib/sources/limited.ts'
 import {createNdjsonSource} from '../../src/lib/sources/ndjson.ts'
 import {paced} from '../../src/lib/sources/paced.ts'
 import {describeSource} from '../contract/source.ts'
+import {answerOf, hang} from '../fakes/prometheus-server.ts'
 import {virtualClock} from '../fakes/virtual-clock.ts'
 import {csvFile, csvSource} from './csv.ts'
+import {setUp as setUpPrometheus} from './prometheus-reader.ts'
 
 const csvOf = (texts: readonly string[]) => ['ts,text', ...texts.map((text, index) => `${index},${text}`), ''].join('\n')
 const textOf = ({fields}: CsvRecord) => fields[1]!
@@ -66,6 +72,14 @@ const lines: SourceHarness<RawMessage> = {
 }
 describeSource('NDJSON', lines)
 
+const samples: SourceHarness<Sample> = {
+  open: async (texts) => prometheusSource(() => answerOf(texts.map((text) => ({labels: {text}, points: [[0, '1']]})))),
+  textOf: ({series}) => series.labels['text']!,
+  openQuiet: async () => prometheusSource(hang),
+  openFailing: async () => prometheusSource(() => Promise.reject(new AuthError('401')), 'endless'),
+}
+describeSource('Prometheus', samples)
+
 describeSource(
   'a source with a limit that is not reached',
   wrapped(lines, (source) => limited(source, {maxMessages: 1e6, maxMilliseconds: 1e9}, virtualClock())),
@@ -77,6 +91,11 @@ describeSource(
 
 function ndjsonSource(input: Readable): Source<RawMessage> {
   return createNdjsonSource({input, name: 'stdin'})
+}
+
+async function prometheusSource(answer: Answering, kind: Work['kind'] = 'once'): Promise<Source<Sample>> {
+  const {source} = await setUpPrometheus({answer, kind, rules: {maxSeries: 1e6}})
+  return source
 }
 
 function opened(open: (texts: readonly string[]) => Promise<Source<CsvRecord>>) {

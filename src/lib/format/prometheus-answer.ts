@@ -142,11 +142,13 @@ function sliced(text: string): PrometheusAnswer | undefined {
   for (let at = head.length; text.startsWith(SERIES_BEGIN, at); at++) {
     const pointsAt = text.indexOf(begin, at)
     const endAt = pointsAt === -1 ? -1 : text.indexOf(end, pointsAt)
-    if (endAt === -1) return undefined
+    const nextAt = text.indexOf(SERIES_BEGIN, at + 1)
+    if (endAt === -1 || (nextAt !== -1 && nextAt < endAt)) return undefined // it has no points, or more than these
     const content = text.slice(at, endAt + end.length)
     series.push({isText: false, read: () => read(content).read()})
     at = endAt + end.length
-    if (text[at] !== ',') return {series, ...adviceAfter(text.slice(at))}
+    if (text[at] === ']') return {series, ...adviceAfter(text.slice(at))}
+    if (text[at] !== ',') return undefined
   }
 
   return undefined

@@ -1,18 +1,19 @@
 /** What came first goes first, and what is live before all that fills gaps. */
 export interface Feed<T> {
-  /** Resolves when it was taken. */
+  /** Resolves when it was taken, or nothing will be taken any more. */
   putLive(item: T): Promise<void>
-  /** Resolves when there is room for the next one: one waits at a time. */
+  /** Resolves when it was let in: one waits at a time. Or when nothing will be taken any more. */
   putFill(item: T): Promise<void>
   takeLive(): T | undefined
   takeFill(): T | undefined
   /** Resolves when there is something to take, or no more will come. Rejects with what `end` was given. */
   arrival(): Promise<'more' | 'end'>
+  /** What is put from now on is dropped; after a failure what was put before as well. */
   end(failure?: unknown): void
 }
 
 export function createFeed<T>(): Feed<T> {
-  const live: {readonly item: T; taken(): void}[] = []
+  let live: {readonly item: T; taken(): void}[] = []
   let fill: {readonly item: T} | undefined
   let room = signal()
   let change = signal()
@@ -21,11 +22,13 @@ export function createFeed<T>(): Feed<T> {
   return {
     putLive: (item) =>
       new Promise((taken) => {
+        if (ending) return taken()
         live.push({item, taken})
         change.resolve(undefined)
       }),
     async putFill(item) {
-      while (fill) await room.promise
+      while (fill && !ending) await room.promise
+      if (ending) return
       fill = {item}
       room = signal()
       change.resolve(undefined)
@@ -51,7 +54,11 @@ export function createFeed<T>(): Feed<T> {
       }
     },
     end(failure) {
-      ending ??= {failure}
+      if (ending) return
+      ending = {failure}
+      for (const {taken} of live) taken()
+      if (failure !== undefined) [live, fill] = [[], undefined]
+      room.resolve(undefined)
       change.resolve(undefined)
     },
   }

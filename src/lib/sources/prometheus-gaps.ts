@@ -5,6 +5,7 @@ import type {Feed} from './prometheus-feed.ts'
 import type {Asker} from './query-asker.ts'
 import type {QueryJob} from './query-job.ts'
 import type {Portion} from './query-progress.ts'
+import {AuthError, UcsError, UsageError} from '../errors.ts'
 
 export interface Filling {
   /** Of one server: what is asked of it for the past is asked one thing at a time. */
@@ -37,12 +38,15 @@ export async function fillGaps(filling: Filling): Promise<void> {
   const {jobs, feed, clock, signal} = filling
   const restingUntil = new Map<QueryJob, number>()
   const inVain = new Map<QueryJob, {since: number; times: number}>()
-  const halvings = new Map<QueryJob, number>()
+  const atMost = new Map<QueryJob, number>() // moments, since a portion was too much
+  const passedOver = new Map<QueryJob, Portion[]>(jobs.map((job) => [job, []]))
 
   while (!signal.aborted) {
     const job = oldest()
-    if (job) await fillNext(job)
-    else if ((await rested()) === 'over') return
+    if (job) {
+      await fillNext(job)
+      reconsider(job)
+    } else if ((await rested()) === 'over') return
   }
 
   function oldest(): QueryJob | undefined {
@@ -52,6 +56,11 @@ export async function fillGaps(filling: Filling): Promise<void> {
 
   function hasGap(job: QueryJob): boolean {
     return job.givenUp === undefined && job.progress.oldestGap() !== undefined
+  }
+
+  /** What was passed over has its turn again when nothing else is left. */
+  function reconsider(job: QueryJob): void {
+    if (!hasGap(job)) for (const portion of passedOver.get(job)!.splice(0)) job.progress.giveBack(portion)
   }
 
   /** Until a query has rested, or a gap has opened. */
@@ -72,13 +81,16 @@ export async function fillGaps(filling: Filling): Promise<void> {
     try {
       answer = await ask(job, portion)
     } catch (error) {
-      job.progress.giveBack(portion)
-      if (!signal.aborted) failed(job, portion, error)
-      return
+      if (signal.aborted) return job.progress.giveBack(portion)
+      if (!(error instanceof UcsError)) throw error
+      // One that can never be answered must not keep those after it from being filled.
+      if (cannotBeAnswered(error, portion)) passedOver.get(job)!.push(portion)
+      else job.progress.giveBack(portion)
+      return failed(job, portion, error)
     }
 
     inVain.delete(job)
-    halvings.delete(job)
+    atMost.set(job, 2 * (atMost.get(job) ?? Infinity))
     await feed.putFill({
       job,
       answer,
@@ -92,7 +104,7 @@ export async function fillGaps(filling: Filling): Promise<void> {
 
   function momentsAtOnce(job: QueryJob): number {
     const moments = job.seriesSeen === undefined ? FIRST_MOMENTS : Math.floor(SAMPLES_AT_ONCE / Math.max(1, job.seriesSeen))
-    return Math.max(1, Math.min(MAX_MOMENTS, moments) >> (halvings.get(job) ?? 0))
+    return Math.max(1, Math.min(MAX_MOMENTS, moments, atMost.get(job) ?? Infinity))
   }
 
   function ask(job: QueryJob, {first, last}: Portion): Promise<PrometheusAnswer> {
@@ -104,6 +116,7 @@ export async function fillGaps(filling: Filling): Promise<void> {
     const isSingle = first === last || stepMilliseconds === undefined
     return asker.ask({
       job,
+      purpose: 'gap',
       request: () =>
         isSingle
           ? client.query({expression, at: first, limit: maxSeries + 1, signal})
@@ -115,20 +128,24 @@ export async function fillGaps(filling: Filling): Promise<void> {
   }
 
   /** The range may have been too much for the server, or its answer for us; or the server is away. */
-  function failed(job: QueryJob, portion: Portion, error: unknown): void {
+  function failed(job: QueryJob, portion: Portion, error: UcsError): void {
     const {since, times} = inVain.get(job) ?? {since: clock.now(), times: 0}
     inVain.set(job, {since, times: times + 1})
-    if (portion.moments > 1) halvings.set(job, (halvings.get(job) ?? 0) + 1)
+    atMost.set(job, Math.max(1, Math.floor(portion.moments / 2)))
     const milliseconds = Math.min(MAX_BACKOFF_MILLISECONDS, MIN_BACKOFF_MILLISECONDS * 2 ** times)
     restingUntil.set(job, clock.now() + milliseconds)
-    const {patienceMilliseconds: patience = Infinity} = filling
-    if (clock.now() + milliseconds - since > patience) job.givenUp = error as Error
+    const {patienceMilliseconds: patience} = filling
+    const isFinal = error instanceof AuthError || error instanceof UsageError || (!hasGap(job) && cannotBeAnswered(error, portion))
+    if (patience !== undefined && (isFinal || clock.now() + milliseconds - since > patience)) job.givenUp = error
     filling.log.debug('gap.unfilled', {
       query: job.label,
-      message: (error as Error).message,
+      message: error.message,
       from: new Date(portion.first).toISOString(),
       to: new Date(portion.last).toISOString(),
       inMilliseconds: milliseconds,
     })
   }
 }
+
+/** Neither a wait mends it nor a smaller portion. */
+const cannotBeAnswered = (error: UcsError, {moments}: Portion) => error.retryable === 'never' && moments === 1

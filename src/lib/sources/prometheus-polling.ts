@@ -75,17 +75,17 @@ function askAll(polling: Polling, {jobs, at, deadline, isLast}: Due): {cycle: Cy
     }
 
     job.isBusy = true
+    job.asked(at)
     try {
       const {server, query} = job
       const request = () => server.client.query({expression: query.expression, at, limit: maxSeries + 1, signal})
-      const answer = await asker.ask({job, request, deadline, isCutAtDeadline: isLast, signal})
+      const answer = await asker.ask({job, purpose: 'cycle', request, deadline, isCutAtDeadline: isLast, signal})
       await feed.putLive({
         job,
         answer,
         cycle: at,
         settle(samples) {
-          job.progress.settle(at)
-          job.save()
+          job.settled(at)
           cycle.succeeded(samples)
         },
       })
@@ -100,9 +100,8 @@ function askAll(polling: Polling, {jobs, at, deadline, isLast}: Due): {cycle: Cy
     }
   }
 
-  function missed({progress, save}: QueryJob): void {
-    progress.expect(at + 1)
-    save()
+  function missed(job: QueryJob): void {
+    job.missed(at)
     polling.onMissed()
   }
 

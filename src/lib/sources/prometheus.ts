@@ -7,7 +7,7 @@ import type {AskingRules} from './query-asker.ts'
 import type {QueryJob} from './query-job.ts'
 import type {UcsError} from '../errors.ts'
 import {AuthError, DataError, PartialError} from '../errors.ts'
-import {CHUNK_MESSAGES, MESSAGE_OVERHEAD_BYTES} from './chunks.ts'
+import {CHUNK_BYTES, CHUNK_MESSAGES, MESSAGE_OVERHEAD_BYTES} from './chunks.ts'
 import {createFeed, type Feed} from './prometheus-feed.ts'
 import {fillGaps} from './prometheus-gaps.ts'
 import {pollForEver, pollOnce} from './prometheus-polling.ts'
@@ -83,7 +83,7 @@ export function createPrometheusSource(
       await Promise.allSettled(jobs.map((job) => job.flush()))
       for (const [{server}] of servers as [QueryJob][]) server.client.close()
     },
-    lag: () => jobs.reduce((sum, {progress, isBusy}) => sum + (options.catchesUp ? progress.missing() : 0) + Number(isBusy), 0),
+    lag: () => jobs.reduce((sum, job) => sum + (options.catchesUp ? job.missing() : 0) + job.onTheirWay(), 0),
     isConnected: () => (hasCycled || work.kind !== 'endless') && !jobs.every(({failure}) => failure instanceof AuthError),
   }
 
@@ -91,7 +91,7 @@ export function createPrometheusSource(
     const feed = createFeed<Answered>()
     const over = new AbortController()
     const asking = AbortSignal.any([signal, over.signal])
-    signal.addEventListener('abort', () => feed.end(), {once: true})
+    asking.addEventListener('abort', () => feed.end(), {once: true})
     const asked = ask(feed, asking).then(
       () => feed.end(),
       (error: unknown) => feed.end(error),
@@ -133,10 +133,12 @@ export function createPrometheusSource(
     await Promise.all([polled, ...fillers])
   }
 
-  /** What was due before is a gap, also when this is the first run and it comes to nothing. */
-  function account({progress, save}: QueryJob, now: number): void {
-    progress.begin(now - 1)
-    progress.expect(work.kind === 'once' ? now - work.stepMilliseconds / 2 : now + 1)
+  /** What was due before is a gap. Of a new query that is asked at once this moment is the first, and missed when it comes to nothing. */
+  function account({progress, isNew, save}: QueryJob, now: number): void {
+    const isOnce = work.kind === 'once'
+    progress.begin(now - (isOnce ? work.stepMilliseconds || 1 : 1))
+    const isAskedNow = isOnce || (work.kind === 'endless' && work.startsNow)
+    if (!isNew || !isAskedNow) progress.expect(isOnce ? now - work.stepMilliseconds / 2 : now + 1)
     save()
   }
 
@@ -164,26 +166,32 @@ export function createPrometheusSource(
 
   function* chunksOf({job, answer, cycle, settle}: Answered): Generator<readonly Message<Sample>[]> {
     const {partition, query, server} = job
-    const delivery: Delivery = {settle, samples: 0, last: undefined}
-    deliveries.get(partition)!.push(delivery)
+    const own = deliveries.get(partition)!
+    const before = cycle === undefined ? undefined : own.findLast(({isLive}) => isLive)
+    const delivery: Delivery = {settle, isLive: cycle !== undefined, samples: 0, last: undefined}
+    own.push(delivery)
     let chunk: Message<Sample>[] = []
+    let chunkBytes = 0
     for (const {isText, read: content} of answer.series) {
       const {labels, points} = content()
       const series: QueriedSeries = {labels, isText, query, server: server.name, cycle}
+      const bytes = SAMPLE_BYTES + textLength(labels)
       for (const [seconds, measured] of points) {
-        if (chunk.length === CHUNK_MESSAGES) {
+        if (chunk.length === CHUNK_MESSAGES || (chunk.length > 0 && chunkBytes + bytes > CHUNK_BYTES)) {
           yield chunk
           chunk = []
+          chunkBytes = 0
         }
 
-        chunk.push(new SampleMessage(partition, sequence++, series, seconds, measured))
+        chunk.push(new SampleMessage(partition, sequence++, series, seconds, measured, bytes))
+        chunkBytes += bytes
         delivery.samples++
       }
     }
 
-    delivery.last = BigInt(sequence - 1)
-    if (delivery.samples === 0) finish(partition, delivery)
-    else yield chunk
+    delivery.last = delivery.samples > 0 ? BigInt(sequence - 1) : before?.last // one without a sample of its own is settled in its turn
+    if (delivery.last === undefined) finish(partition, delivery)
+    else if (chunk.length > 0) yield chunk
   }
 
   /** Acknowledgements come in read order, but a live answer may have gone between two parts of a filling one. */
@@ -212,13 +220,15 @@ class SampleMessage implements Message<Sample>, Sample, Position {
   readonly series: QueriedSeries
   readonly seconds: number
   readonly measured: Sample['measured']
+  readonly bytes: number
 
-  constructor(partition: string, sequence: number, series: QueriedSeries, seconds: number, measured: Sample['measured']) {
+  constructor(partition: string, sequence: number, series: QueriedSeries, seconds: number, measured: Sample['measured'], bytes: number) {
     this.partition = partition
     this.#sequence = sequence
     this.series = series
     this.seconds = seconds
     this.measured = measured
+    this.bytes = bytes
   }
 
   get value(): Sample {
@@ -232,18 +242,21 @@ class SampleMessage implements Message<Sample>, Sample, Position {
   get offset(): bigint {
     return BigInt(this.#sequence)
   }
-
-  get bytes(): number {
-    return SAMPLE_BYTES
-  }
 }
 
-/** About what one occupies with its line. */
+/** About what one occupies with its line, besides its labels, which are in the line as well. */
 const SAMPLE_BYTES = MESSAGE_OVERHEAD_BYTES + 100
+
+function textLength(labels: QueriedSeries['labels']): number {
+  let length = 0
+  for (const name in labels) length += name.length + labels[name]!.length
+  return length
+}
 
 /** An answer that was read and is not settled. */
 interface Delivery {
   settle(samples: number): void
+  readonly isLive: boolean
   samples: number
   /** The offset of its last sample; undefined until that was read. */
   last: bigint | undefined

@@ -20,6 +20,8 @@ export interface AskingRules {
 
 export interface Question {
   readonly job: QueryJob
+  /** Each may fail while the other does not. */
+  readonly purpose: Purpose
   request(): Promise<PrometheusAnswer>
   /** No attempt begins after it. Milliseconds since the epoch. */
   readonly deadline: number
@@ -27,6 +29,8 @@ export interface Question {
   readonly isCutAtDeadline: boolean
   readonly signal: AbortSignal
 }
+
+export type Purpose = 'cycle' | 'gap'
 
 export interface Asker {
   /** Rejects with the last failure: when the rounds are over, the deadline is near, or no wait will mend it. */
@@ -38,32 +42,41 @@ export function createAsker(rules: AskingRules, runtime: Pick<Runtime, 'clock' |
   const {clock, log} = runtime
   const quiet = {...runtime, log: {...log, warn: log.debug}} // what was tried in vain is told when it is given up
   const limits = new Map<unknown, Limit>()
+  const failures = new Map<QueryJob, Map<Purpose, UcsError>>()
 
   return {
     async ask(question) {
-      const {job} = question
+      const {job, purpose} = question
       try {
         const answer = await inRounds(question)
-        if (job.failure) log.info('query.answered', {query: job.label})
+        noteFailure(job, purpose, undefined)
         job.hasAnswered = true
-        job.failure = undefined
         job.seriesSeen = answer.series.length
         for (const warning of answer.warnings) rules.onAdvice('warning', warning, job)
         for (const info of answer.infos) rules.onAdvice('info', info, job)
         return answer
       } catch (error) {
         if (question.signal.aborted) throw error
-        tellFailure(job, error as UcsError)
-        job.failure = error as Error
+        noteFailure(job, purpose, error as UcsError)
         throw error
       }
     },
   }
 
   /** A server that is away is told once and not at each moment; cycles tell how many queries failed. */
-  function tellFailure({label, failure}: QueryJob, {code, message, suggestion}: UcsError): void {
-    const isNew = (failure as UcsError | undefined)?.code !== code
-    log[isNew ? 'warn' : 'debug']('query.failed', {query: label, code, message, suggestion})
+  function noteFailure(job: QueryJob, purpose: Purpose, failure: UcsError | undefined): void {
+    const own = failures.get(job) ?? new Map<Purpose, UcsError>()
+    failures.set(job, own)
+    const hasFailed = own.size > 0
+    if (failure) {
+      const {code, message, suggestion} = failure
+      const isNew = [...own.values()].every((known) => known.message !== message)
+      log[isNew ? 'warn' : 'debug']('query.failed', {query: job.label, code, message, suggestion})
+      own.set(purpose, failure)
+    } else own.delete(purpose)
+
+    if (hasFailed && own.size === 0) log.info('query.answered', {query: job.label})
+    job.failure = own.get('cycle') ?? own.get('gap')
   }
 
   async function inRounds(question: Question): Promise<PrometheusAnswer> {

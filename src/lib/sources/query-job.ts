@@ -32,6 +32,15 @@ export interface QueryJob {
   givenUp: Error | undefined
   /** About how many series it finds. */
   seriesSeen: number | undefined
+  /** A moment is on its way until it is settled or missed. */
+  asked(moment: number): void
+  /** All that it brought is durable. */
+  settled(moment: number): void
+  /** It is a gap, but not while others are on their way: they would be in it, and be asked for once more. */
+  missed(moment: number): void
+  onTheirWay(): number
+  /** Moments that are gaps or will be. */
+  missing(): number
   /** The cursor is behind the progress: it follows soon, and a failure is told. */
   save(): void
   /** Resolves when the cursor is durable. */
@@ -49,10 +58,14 @@ export interface JobOptions {
   readonly log: Logger
 }
 
+const NONE = {moments: 0, last: -Infinity}
+
 /** Rejects with IoError where its cursor cannot be read. */
 export async function openQueryJob({server, query, timetable, cursor, begin, log}: JobOptions): Promise<QueryJob> {
   const label = server.name === undefined ? queryLabel(query) : `${server.name}: ${queryLabel(query)}`
   const progress = await loadProgress(timetable, cursor, begin)
+  const onTheirWay = new Set<number>()
+  let meanwhile = NONE // missed while others were on their way
   let isBehind = false
   let saving: Promise<void> | undefined
   let unsaved: unknown
@@ -69,18 +82,43 @@ export async function openQueryJob({server, query, timetable, cursor, begin, log
     failure: undefined,
     givenUp: undefined,
     seriesSeen: undefined,
+    asked: (moment) => void onTheirWay.add(moment),
+    settled(moment) {
+      onTheirWay.delete(moment)
+      progress.settle(moment)
+      if (moment > meanwhile.last) meanwhile = NONE // they are gaps now, between this one and the one before
+      openGap()
+      save()
+    },
+    missed(moment) {
+      onTheirWay.delete(moment)
+      meanwhile = {moments: meanwhile.moments + 1, last: Math.max(meanwhile.last, moment)}
+      openGap()
+    },
+    onTheirWay: () => onTheirWay.size,
+    missing: () => progress.missing() + meanwhile.moments,
     save,
     async flush() {
       if (unsaved !== undefined) save()
-      await saving
+      while (saving) await saving
       if (unsaved !== undefined) throw unsaved
     },
+  }
+
+  function openGap(): void {
+    if (onTheirWay.size > 0 || meanwhile === NONE) return
+    progress.expect(meanwhile.last + 1)
+    meanwhile = NONE
+    save()
   }
 
   function save(): void {
     if (!cursor) return
     isBehind = true
-    saving ??= catchUp(cursor).finally(() => (saving = undefined))
+    saving ??= catchUp(cursor).finally(() => {
+      saving = undefined
+      if (isBehind) save() // since it last looked
+    })
   }
 
   async function catchUp({checkpoint, key}: NonNullable<JobOptions['cursor']>): Promise<void> {

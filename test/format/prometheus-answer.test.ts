@@ -128,9 +128,48 @@ describe('a long answer', () => {
     expect(contentsOf(answer)).toEqual(result.flatMap((series) => seriesOf(type, [series])))
   })
 
-  it('that has native histograms among its values has all of them', () => {
-    const histogram = {metric: {a: 'b'}, histogram: [AT, {count: '1', sum: '2'}]}
-    expect(seriesOf('vector', [...vector, histogram]).at(-1)).toEqual({labels: {a: 'b'}, points: [histogram.histogram], isText: false})
+  it.each<[what: string, type: string, result: unknown[], own: object, points: number]>([
+    ['no values', 'matrix', matrix, {values: []}, 0],
+    ['null for values', 'matrix', matrix, {values: null}, 0],
+    ['something after its values', 'matrix', matrix, {values: [[AT, '1']], own: 1}, 1],
+    ['something after its value', 'vector', vector, {value: [AT, '1'], own: 1}, 1],
+  ])('has all of its series, also where one has %s', (_, type, result, own, points) => {
+    for (const at of [0, 1000, count]) {
+      const contents = seriesOf(type, result.toSpliced(at, 0, {metric: {a: 'b'}, ...own}))
+      expect(contents).toHaveLength(count + 1)
+      expect(contents[at]).toMatchObject({labels: {a: 'b'}, points: {length: points}})
+      expect(contents[at === 0 ? 1 : 0]).toEqual(seriesOf(type, [result[0]])[0])
+    }
+  })
+
+  it('is refused as a whole where a series has no value', () => {
+    const series: unknown[] = vector
+    for (const at of [0, 1000, count]) expect(() => parse('vector', series.toSpliced(at, 0, {metric: UP}))).toThrow('a series has a point')
+  })
+
+  it.each([
+    ['vector', vector, {histogram: [AT, {count: '1', sum: '2', buckets: BUCKETS}]}],
+    ['matrix', matrix, {histograms: [[AT, {count: '1', sum: '2', buckets: BUCKETS}]]}],
+    ['matrix', matrix, {values: [[AT, '1']], histograms: [[AT + 15, {count: '1', sum: '2', buckets: BUCKETS}]]}],
+  ])('that has native histograms among its values has all of them: %s', (type, result: unknown[], own) => {
+    const histogram = {metric: {a: 'b'}, ...own}
+    for (const at of [0, 1000, count]) {
+      const contents = seriesOf(type, result.toSpliced(at, 0, histogram))
+      expect(contents).toHaveLength(count + 1)
+      expect(contents[at]).toEqual(seriesOf(type, [histogram])[0])
+    }
+  })
+
+  it.each([
+    ['vector', vector],
+    ['matrix', matrix],
+  ])('is taken apart only when it is read, series by series: %s', (type, result) => {
+    const whole = JSON.stringify({status: 'success', data: {resultType: type, result}})
+    const {series} = parsePrometheusAnswer(whole.replace('"1000"', '"1000'))
+    expect(series).toHaveLength(count)
+    expect(series[999]?.read().labels).toEqual(labels(999))
+    expect(() => series[1000]?.read()).toThrow('JSON')
+    expect(series[1001]?.read().labels).toEqual(labels(1001))
   })
 
   it.each([

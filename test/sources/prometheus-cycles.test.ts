@@ -76,7 +76,7 @@ describe('a cycle', () => {
     [99, 200, 49, 'critical'],
     [29, 100, 29, 'critical'],
     [0, 1, 0, 'critical'],
-  ])('of which %i of %i queries succeeded is %i %%, %s', (succeeded, queries, successPercent, status) => {
+  ])('of which %i of %i queries succeeded is %i percent, %s', (succeeded, queries, successPercent, status) => {
     const {cycle, told} = cycleOf(queries)
     for (let query = 0; query < succeeded; query++) cycle.succeeded(1)
     cycle.close()
@@ -92,7 +92,7 @@ describe('the status', () => {
     [50, 'warning'],
     [49, 'critical'],
     [0, 'critical'],
-  ])('at %i %% is %s', (percent, status) => {
+  ])('at %i percent is %s', (percent, status) => {
     expect(statusOf(percent)).toBe(status)
   })
 })

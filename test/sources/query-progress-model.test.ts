@@ -27,14 +27,14 @@ it.each([
   ['whole steps after the first', sinceTheFirst],
   ['irregular', irregular],
 ])(`no moment is lost, and none asked for twice, in ${RUNS} random lives: moments are %s`, (_, timetable) => {
-  const counts = {settled: 0, filled: 0, givenBack: 0, restarts: 0}
+  const counts = {settled: 0, late: 0, filled: 0, givenBack: 0, restarts: 0}
   for (let seed = 1; seed <= RUNS; seed++) randomLife(seed, timetable, counts)
 
   // The lives are of use only if all of this happens in them.
   for (const [what, count] of Object.entries(counts)) expect(count, what).toBeGreaterThan(2 * RUNS)
 })
 
-function randomLife(seed: number, timetable: Timetable, counts: Record<'settled' | 'filled' | 'givenBack' | 'restarts', number>) {
+function randomLife(seed: number, timetable: Timetable, counts: Record<'settled' | 'late' | 'filled' | 'givenBack' | 'restarts', number>) {
   const random = seededRandom(seed)
   const chance = (probability: number) => random() < probability
   const below = (limit: number) => Math.floor(random() * limit)
@@ -53,12 +53,13 @@ function randomLife(seed: number, timetable: Timetable, counts: Record<'settled'
   progress.settle(begin)
 
   for (let event = 0; event < EVENTS; event++) {
-    const what = below(7)
+    const what = below(8)
     if (what === 0) live()
     else if (what === 1) expectUntil(now + 1)
     else if (what <= 3) take()
     else if (what === 4) end('fill')
     else if (what === 5) end('giveBack')
+    else if (what === 6) late()
     else if (chance(0.3)) restart()
     check(`seed ${seed}, event ${event}`)
   }
@@ -88,6 +89,16 @@ function randomLife(seed: number, timetable: Timetable, counts: Record<'settled'
     }
 
     now = timetable === sinceTheFirst ? (due(begin, later + 1).at(-1) ?? begin) : later
+  }
+
+  /** An answer that nobody waited for any more. */
+  function late() {
+    const free = freeNow()
+    const moment = free[below(free.length)]
+    if (moment === undefined) return
+    progress.settle(moment)
+    done.add(moment)
+    counts.late++
   }
 
   function expectUntil(before: number) {

@@ -43,6 +43,72 @@ describe('a query of which nothing is known', () => {
   })
 })
 
+describe('a first run', () => {
+  it('accounts for what is due from its beginning on, although nothing is settled', () => {
+    const progress = createQueryProgress(regular)
+    progress.begin(29)
+    expect([progress.accountedUntil(), progress.cursor()]).toEqual([29, '{"until":29,"gaps":[]}'])
+    progress.expect(61)
+    expect(taken(progress, 10)).toEqual([[30, 60, 3]])
+  })
+
+  it('is none where there was one before', () => {
+    const progress = withGap(45)
+    for (const moment of [0, 100]) progress.begin(moment)
+    expect([progress.accountedUntil(), progress.missing()]).toEqual([45, 2])
+  })
+})
+
+describe('a moment that is settled when it was given up for missed', () => {
+  it.each([
+    [15, [[30, 75, 4]]],
+    [75, [[15, 60, 4]]],
+    [
+      45,
+      [
+        [15, 30, 2],
+        [60, 75, 2],
+      ],
+    ],
+  ])('is not asked for, but what was missed beside it is: %i', (moment, spans) => {
+    const progress = withGap(90)
+    progress.settle(moment)
+    expect([progress.missing(), progress.accountedUntil()]).toEqual([4, 90])
+    expect(taken(progress, 10)).toEqual(spans)
+  })
+
+  it('leaves no gap where it was all that was missed', () => {
+    const progress = withGap(30)
+    progress.settle(15)
+    expect([progress.missing(), progress.oldestGap(), gapsOf(progress)]).toEqual([0, undefined, []])
+  })
+
+  it('is found in whichever gap it lies', () => {
+    const progress = withGap(45)
+    progress.settle(90)
+    progress.settle(75)
+    expect(taken(progress, 10)).toEqual([
+      [15, 30, 2],
+      [60, 60, 1],
+    ])
+  })
+
+  it('changes nothing about a portion that is on its way', () => {
+    const progress = withGap(90)
+    const portion = progress.take(3)!
+    progress.settle(30)
+    expect([progress.missing(), gapsOf(progress)]).toEqual([5, [[0, 90]]])
+    progress.giveBack(portion)
+    expect(progress.missing()).toBe(5)
+  })
+
+  it('is not taken out of a gap that it does not belong to', () => {
+    const progress = withGap(90)
+    for (const moment of [-15, 0, 90]) progress.settle(moment)
+    expect(taken(progress, 10)).toEqual([[15, 75, 5]])
+  })
+})
+
 describe('a gap', () => {
   it('is none between two moments that follow each other', () => {
     const progress = withGap(STEP)

@@ -101,9 +101,9 @@ describe('an expression as a name', () => {
     expect(writable(expression)).toMatch(name)
   })
 
-  it('takes no longer for an expression whose quotes never end', () => {
-    const open = `a{x=~"${'\\\\d'.repeat(10_000)}`
-    expect(writable(open)).toContain('a{x=~"')
+  it.each(['"', "'", '`'])('is found at once also where its quotes never end: %s', (quote) => {
+    const open = `a{x=~${quote}${'\\\\d'.repeat(10_000)}`
+    expect(writable(open)).toBe(open)
   })
 })
 

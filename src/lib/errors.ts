@@ -59,6 +59,13 @@ export class UnavailableError extends UcsError {
   }
 }
 
+/** More than the caller said it can take. No wait mends it, and a part may do. */
+export class AnswerTooLongError extends UnavailableError {
+  constructor(message: string, options: ErrorDetails = {}) {
+    super(message, {...options, permanent: true})
+  }
+}
+
 /** The server answered: the named org, bucket, table or topic does not exist. */
 export class NotFoundError extends UcsError {
   override readonly code = 'NOT_FOUND'

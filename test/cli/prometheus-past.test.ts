@@ -115,7 +115,11 @@ describe('its progress', () => {
     const past = pastWith({from: '-285s'}, {now})!
     const jobs = [1, 2].map(() => ({progress: createQueryProgress(past.timetable, past.cursor)}) as QueryJob)
     const fill = (progress: QueryProgress, moments: number) => progress.fill(progress.take(moments)!)
-    return {jobs, progress: () => past.progress(jobs), fill: (job: number, moments: number) => fill(jobs[job]!.progress, moments)}
+    return {
+      jobs,
+      progress: (at = NOW) => past.progress(jobs, at),
+      fill: (job: number, moments: number) => fill(jobs[job]!.progress, moments),
+    }
   }
 
   it('begins with nothing, and nobody knows how long it takes', () => {
@@ -123,7 +127,7 @@ describe('its progress', () => {
   })
 
   it('is what is filled of all queries, and not what is on its way', () => {
-    const {jobs, progress, fill} = begun(Date.now() - 60_000)
+    const {jobs, progress, fill} = begun(NOW - 60_000)
     progress()
     jobs[1]!.progress.take(5)
     fill(0, 13)

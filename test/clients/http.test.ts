@@ -277,7 +277,7 @@ describe('a server that fails', () => {
       flood()
     })
     await expect(get(url)).rejects.toMatchObject({
-      name: 'UnavailableError',
+      name: 'AnswerTooLongError',
       message: expect.stringContaining('the answer is longer than 16000000 bytes') as string,
     })
     await gone.promise

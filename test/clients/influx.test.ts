@@ -1,6 +1,6 @@
 import nock from 'nock'
 import {gzipSync} from 'node:zlib'
-import {afterEach, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished} from 'vitest'
 import {createHttpClient} from '../../src/lib/clients/http.ts'
 import {createInfluxClient, type InfluxClient, InfluxRefusal, type InfluxWrite} from '../../src/lib/clients/influx.ts'
 import {AuthError} from '../../src/lib/errors.ts'
@@ -10,6 +10,10 @@ const WRITE = '/api/v2/write?org=my+org&bucket=a%26b&precision=ns'
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5)
 const never = new AbortController().signal
 
+beforeAll(() => {
+  if (!nock.isActive()) nock.activate()
+})
+afterAll(() => nock.restore()) // files share a process, and servers of other tests are real
 beforeEach(() => nock.disableNetConnect())
 afterEach(() => {
   const unused = nock.pendingMocks()

@@ -201,16 +201,25 @@ describe('an answer that another one may follow', () => {
     })
     await expect(query(connect({url}))).rejects.toMatchObject({name: 'UnavailableError', retryable: 'always'})
   })
-
-  it('where it is longer than we take, also when it comes compressed', async () => {
-    const body = gzipSync(Buffer.alloc(MAX_ANSWER_BYTES + 1, ' '), {level: 1})
-    const {client, url} = await serverThat({headers: {'Content-Encoding': 'gzip'}, body})
-    const message = `POST ${url}${QUERY_RANGE} failed: the answer is longer than ${MAX_ANSWER_BYTES} bytes`
-    await expect(queryRange(client)).rejects.toMatchObject({name: 'UnavailableError', message})
-  })
 })
 
 describe('an answer that no wait will change', () => {
+  it('is one that is longer than we take, also when it comes compressed: the query is to blame', async () => {
+    const body = gzipSync(Buffer.alloc(MAX_ANSWER_BYTES + 1, ' '), {level: 1})
+    const {client, url} = await serverThat({headers: {'Content-Encoding': 'gzip'}, body})
+    const message = `POST ${url}${QUERY_RANGE} failed: the answer is longer than ${MAX_ANSWER_BYTES} bytes`
+    await expect(queryRange(client)).rejects.toMatchObject({
+      name: 'DataError',
+      message,
+      suggestion: 'Narrow the query, or lower --max-series',
+    })
+  })
+
+  it('is not one of JSON that breaks off', async () => {
+    const {client} = await serverThat({body: '{"status":"success","data":{'})
+    await expect(query(client)).rejects.toMatchObject({name: 'UnavailableError', retryable: 'always'})
+  })
+
   it.each([
     'found duplicate series for the match group {job="x"} on the right hand-side: [{job="x"}, {job="x"}];many-to-many matching not allowed',
     'vector cannot contain metrics with the same labelset',
@@ -218,7 +227,7 @@ describe('an answer that no wait will change', () => {
   ])('is that of a query which cannot be executed: %s', async (error) => {
     const {client, url} = await serverThat({status: 422, body: failure('execution', error)})
     const message = `${url} answered 422: ${error} (query up)`
-    await expect(query(client)).rejects.toMatchObject({name: 'UnavailableError', retryable: 'never', message})
+    await expect(query(client)).rejects.toMatchObject({name: 'DataError', reason: 'not executable', message})
   })
 
   it.each([
@@ -238,7 +247,7 @@ describe('an answer that no wait will change', () => {
     ['a server that has other errors', 400, failure('other', 'no'), ' 400: no'],
     ['a success of another kind', 204, '', ' 204'],
     ['another API', 200, '{"status":"pass"}', ' 200 with what is no answer of Prometheus: it has no data'],
-    ['a page that is no failure', 200, '', ' 200 with what is no answer of Prometheus: Unexpected end of JSON input'],
+    ['a page that is no failure', 200, '', ' 200 with what is no answer of Prometheus: it is no JSON'],
   ])('comes from something that is no Prometheus: %s', async (_, status, body, said) => {
     const {client, url} = await serverThat({status, body})
     await expect(query(client)).rejects.toMatchObject({

@@ -163,7 +163,7 @@ async function runOnce(world: World, seed: number): Promise<string> {
   const source = createPrometheusSource(
     {
       jobs,
-      work: {kind: 'endless', schedule: timetable, startsNow: true},
+      work: {kind: 'endless', patienceMilliseconds: Infinity, schedule: timetable, startsNow: true},
       stepMilliseconds: INTERVAL,
       catchesUp: true,
       rules: {

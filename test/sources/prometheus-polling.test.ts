@@ -127,7 +127,7 @@ describe('the answer of a cycle', () => {
     expect(await scene.readUntil(50)).toEqual([])
     expect(scene.source.lag()).toBeGreaterThan(0)
     await scene.source.close()
-    expect(JSON.parse(scene.memory.cursors.get('q')!)).toMatchObject({gaps: [[momentOf(5), momentOf(45) + 1]]})
+    expect(JSON.parse(scene.memory.cursors.get('q')!)).toMatchObject({gaps: [[momentOf(5) - 1, momentOf(45) + 1]]})
     expect(scene.reports).toMatchObject(Array(4).fill({failed: 1, status: 'critical', errors: {DATA: 1}}))
   })
 })

@@ -46,7 +46,8 @@ const regular: Timetable = {
   stepMilliseconds: INTERVAL * 1000,
 }
 /** Of a single cycle and of the past: moments count from the last one. */
-const steps: Timetable = {next: (after) => after + INTERVAL * 1000, stepMilliseconds: INTERVAL * 1000}
+const near = () => (INTERVAL * 1000) / 2
+const steps: Timetable = {next: (after) => after + INTERVAL * 1000, stepMilliseconds: INTERVAL * 1000, near}
 
 /** A source whose servers and whose reader are the test. */
 export async function setUp(options: Options = {}) {
@@ -72,8 +73,8 @@ export async function setUp(options: Options = {}) {
     {
       jobs,
       work: {
-        endless: {kind: 'endless' as const, schedule: timetable, startsNow: stepMilliseconds !== undefined},
-        once: {kind: 'once' as const, stepMilliseconds: stepMilliseconds ?? 0, patienceMilliseconds},
+        endless: {kind: 'endless' as const, patienceMilliseconds: Infinity, schedule: timetable, startsNow: stepMilliseconds !== undefined},
+        once: {kind: 'once' as const, near, patienceMilliseconds},
         backfill: {kind: 'backfill' as const, patienceMilliseconds},
       }[kind],
       stepMilliseconds,

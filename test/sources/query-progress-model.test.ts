@@ -103,7 +103,7 @@ function randomLife(seed: number, timetable: Timetable, counts: Record<'settled'
 
   function expectUntil(before: number) {
     progress.expect(before)
-    if (before > until) until = before - 1
+    if (before > until) until = timetable.stepMilliseconds === undefined ? before - 1 : (due(until, before).at(-1) ?? until)
   }
 
   function take(): boolean {

@@ -358,3 +358,34 @@ describe('a cursor', () => {
     expect(() => createQueryProgress(regular, cursor)).toThrow('it holds no times')
   })
 })
+
+describe('moments that count from the last one', () => {
+  const near: Timetable = {next: (after) => after + 10, stepMilliseconds: 10, near: () => 5}
+  const gapsOf = (progress: QueryProgress) => (JSON.parse(progress.cursor()!) as {gaps: unknown}).gaps
+
+  it('a run that came to nothing is missed, however late the next one comes', () => {
+    const progress = createQueryProgress(near)
+    progress.begin(0)
+    progress.settle(10)
+    progress.expect(20 - 5) // asked for 20 in vain
+    progress.expect(29 - 5)
+    progress.settle(29)
+    expect(progress.take(10)).toMatchObject({first: 20, last: 20, moments: 1})
+    expect(progress.take(10)).toBeUndefined()
+  })
+
+  it('one that is half a step before now counts as this one', () => {
+    const progress = createQueryProgress(near)
+    progress.begin(0)
+    progress.expect(14 - 5)
+    progress.settle(14)
+    expect(gapsOf(progress)).toEqual([])
+  })
+
+  it('are forgotten after a time that has not come yet', () => {
+    const progress = createQueryProgress(near, '{"until":1000,"gaps":[[0,40],[500,700]]}')
+    progress.cutAt(30)
+    expect(progress.accountedUntil()).toBe(30)
+    expect(gapsOf(progress)).toEqual([[0, 31]])
+  })
+})

@@ -74,7 +74,7 @@ export const queryFlags = {
     summary: 'PromQL expressions, separated by spaces; six usual ones where none is given',
     group: 'QUERIES',
     isGreedy: true,
-    value: 'EXPRESSION…',
+    value: 'EXPRESSION',
   }),
   query: listFlag(namedQuery, {
     summary: 'PromQL expression whose measurement is NAME',
@@ -100,7 +100,8 @@ export const queryFlags = {
     value: 'N',
   }),
   'max-retries': valueFlag(integer({min: 0}), {
-    summary: 'how often that begins anew, after --retry-delay; until the next cycle is due, or --retry-for is over',
+    summary:
+      'how often the --query-retries begin anew, after --retry-delay; by default until the next cycle is due, or --retry-for is over',
     group: 'QUERIES',
     variables: ['ETL_MAX_RETRIES'],
     value: 'N',
@@ -162,8 +163,8 @@ export const catchUpFlags = {
     isOnByDefault: true,
   }),
   from: valueFlag(instant, {summary: 'ask for the past, from this time on, then end', group: 'PAST', value: 'TIME'}),
-  to: valueFlag(instant, {summary: 'up to this time; now', group: 'PAST', value: 'TIME'}),
-  step: valueFlag(someDuration, {summary: 'time between two values of the past; --interval', group: 'PAST', value: 'D'}),
+  to: valueFlag(instant, {summary: 'up to this time; by default now', group: 'PAST', value: 'TIME'}),
+  step: valueFlag(someDuration, {summary: 'time between two values of the past; by default --interval', group: 'PAST', value: 'D'}),
 } as const
 
 export const healthCheckFlag = {
@@ -188,6 +189,12 @@ function sampleInput(given: string): string {
 function serverAddress(given: string): ServerAddress {
   const [, name, address = ''] = /^(?:([A-Za-z][\w.-]*)=)?(.*)$/s.exec(given)!
   const url = httpUrl(address)
+  try {
+    decodeURIComponent(url.username + url.password)
+  } catch (cause) {
+    throw new UsageError('the user or the password in it is not percent-encoded', {cause})
+  }
+
   if (url.search !== '') throw new UsageError('takes no parameters', {suggestion: 'Use --prometheus-header and the other flags'})
   return {name, url}
 }

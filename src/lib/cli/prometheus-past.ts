@@ -10,9 +10,12 @@ export interface Past {
   readonly timetable: Timetable
   /** Of a query of which nothing was asked yet: all of it is a gap. */
   readonly cursor: string
-  /** Tells apart what is resumed. As it was given: a relative time goes on where it began. */
+  /** Tells apart what is resumed. As it was given: of a relative time, what a run before has left undone comes first. */
   readonly key: string
-  progress(jobs: readonly QueryJob[]): Readonly<Record<string, unknown>>
+  /** Both are asked for; milliseconds since the epoch. */
+  readonly from: number
+  readonly to: number
+  progress(jobs: readonly QueryJob[], now: number): Readonly<Record<string, unknown>>
 }
 
 export function pastOf(
@@ -36,18 +39,19 @@ export function pastOf(
   if (Math.max(begin, end) > now) throw new UsageError(`--${begin > now ? 'from' : 'to'} is in the future`)
   if (end < begin) throw new UsageError('--to is before --from')
   const all = Math.floor((end - begin) / step) + 1
-  const begunAt = now
   const texts = ['from', 'to'].map((name) => given.get(name)?.texts[0] ?? 'now')
   let first: number | undefined // what was missing when we began to look
   return {
     timetable: {next: (after) => after + step, stepMilliseconds: step},
     cursor: JSON.stringify({until: end, gaps: [[begin - step, end + 1]]}),
     key: ` past=${texts.join('..')}/${step}`,
-    progress(jobs) {
+    from: begin,
+    to: end,
+    progress(jobs, at) {
       const missing = jobs.reduce((sum, {progress}) => sum + progress.missing(), 0)
       first ??= missing
       const [done, total] = [all * jobs.length - missing, all * jobs.length]
-      const elapsed = Date.now() - begunAt
+      const elapsed = at - now
       const left = first === missing ? undefined : (elapsed / (first - missing)) * missing
       return {
         done: `${Math.floor((Math.max(0, done) / total) * 100)} %`,

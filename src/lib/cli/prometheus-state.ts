@@ -3,6 +3,9 @@ import type {FileCheckpoint} from '../runtime/checkpoint.ts'
 import type {Lock} from '../runtime/lock.ts'
 import type {PrometheusServer} from '../sources/query-job.ts'
 import type {PrometheusValues} from './prometheus.ts'
+import {createHash} from 'node:crypto'
+import {redactUrls} from '../format/redact.ts'
+import {IoError, LockedError} from '../errors.ts'
 import {queryLabel} from '../format/prometheus-sample.ts'
 import {createFileCheckpoint} from '../runtime/checkpoint.ts'
 import {acquireLock} from '../runtime/lock.ts'
@@ -30,16 +33,18 @@ export async function openState(
   if (!remembers) return {cursors: pairs.map((pair) => ({...pair, cursor: undefined})), async forget() {}, async release() {}}
 
   const checkpoint = createFileCheckpoint(stateFolder(values['state-dir'], process.env))
-  const target = `${values['influx-url'].origin}/${values['influx-org']}/${values['influx-bucket']}`
+  const target = [redactUrls(values['influx-url'].href), values['influx-org'], values['influx-bucket']].join(' ')
+  const headers = values['prometheus-header'] // such as the tenant: another has other data
+  const audience = headers.length === 0 ? '' : ` headers=${createHash('sha256').update(JSON.stringify(headers)).digest('hex').slice(0, 12)}`
   const keyOf = ({server, query}: (typeof pairs)[number]) =>
-    `prom-to-influx ${queryLabel(query)} query=${JSON.stringify([query.name ?? null, query.expression])} at=${server.client.target} to=${target}${past?.key ?? ''}`
+    `prom-to-influx ${queryLabel(query)} query=${JSON.stringify([query.name ?? null, query.expression])} at=${server.name ?? ''}=${server.client.target}${audience} to=${target}${past?.key ?? ''}`
   const keys = pairs.map(keyOf)
   const locks: Lock[] = []
   const release = async () => {
     await Promise.allSettled(locks.map((lock) => lock.release()))
   }
   try {
-    for (const key of keys) locks.push(await acquireLock(checkpoint.lockPath(key)))
+    for (const [index, key] of keys.entries()) locks.push(await lockQuery(checkpoint.lockPath(key), queryLabel(pairs[index]!.query)))
   } catch (error) {
     await release()
     throw error
@@ -52,4 +57,17 @@ export async function openState(
     },
     release,
   }
+}
+
+async function lockQuery(path: string, label: string): Promise<Lock> {
+  return acquireLock(path).catch((error: unknown) => {
+    if (error instanceof LockedError)
+      throw new LockedError(`another run has the query ${label} for this bucket: ${error.message}`, {
+        cause: error,
+        suggestion: 'Wait for it to end, or leave the cursor to it with --no-catch-up',
+      })
+    if (error instanceof IoError)
+      throw new IoError(error.message, {cause: error, suggestion: 'Name a folder that this user may write to with --state-dir'})
+    throw error
+  })
 }

@@ -79,6 +79,12 @@ export async function openPrometheus(
     await state.release()
     throw error
   })
+  if (past) {
+    for (const {progress} of jobs) progress.expect(past.to + 1)
+    const isResumed = jobs.some(({isResumed}) => isResumed)
+    log.info('past.range', {from: new Date(past.from).toISOString(), to: new Date(past.to).toISOString(), isResumed})
+  }
+
   const observations = createObservations(log.warn)
   const cycles = cycleCounter(jobs, {log, isEndless: isEndlessPolling(values)})
   let checks: ServiceChecks | undefined
@@ -129,7 +135,7 @@ export async function openPrometheus(
         return {name: label, ok: message === null, points: points.get(partition)!, message}
       }),
     health: () => ({...cycles.health(), services: checks?.states() ?? {}}),
-    progress: () => (past ? past.progress(jobs) : {}),
+    progress: () => (past ? past.progress(jobs, clock.now()) : {}),
     watched(sink) {
       if (!values['health-port'] || !isEndlessPolling(values)) return sink
       const expression = '1'
@@ -178,13 +184,17 @@ export function queriesOf({queries, query}: PrometheusValues, given: Origins): r
   return DEFAULT_QUERIES.map((expression) => ({name: undefined, expression}))
 }
 
+/** The run has not begun as long as it lasts: a server that is slow is asked when the queries are due. */
+const CHECK_MILLISECONDS = 5000
+
 /** Where a server can tell what is wrong with a query before it is due, nothing is begun with it. One that is away may come back. */
 async function checkQueries(
   servers: readonly PrometheusServer[],
   queries: readonly PrometheusQuery[],
   {stop, log}: Pick<Runtime, 'stop' | 'log'>,
 ): Promise<void> {
-  const checks = servers.flatMap(({client}) => queries.map(({expression}) => client.checkSyntax(expression, stop)))
+  const inTime = AbortSignal.any([stop, AbortSignal.timeout(CHECK_MILLISECONDS)])
+  const checks = servers.flatMap(({client}) => queries.map(({expression}) => client.checkSyntax(expression, inTime)))
   for (const check of await Promise.allSettled(checks)) {
     if (check.status === 'fulfilled') continue
     const error: unknown = check.reason
@@ -197,16 +207,24 @@ async function checkQueries(
   }
 }
 
-function timetableOf({once}: PrometheusValues, {schedule, stepMilliseconds}: Timing): Timetable {
-  // A single cycle is asked for when it is begun: what was missed before lies whole steps after what was settled last.
-  if (once && stepMilliseconds !== undefined) return {next: (after) => after + stepMilliseconds, stepMilliseconds}
-  return {next: (after) => schedule.next(after), stepMilliseconds}
+/** A single cycle is asked for when it is begun: what was missed before lies whole steps after what was settled last, or at moments of the schedule. */
+function timetableOf({once}: PrometheusValues, timing: Timing): Timetable {
+  const {schedule, stepMilliseconds} = timing
+  const near = once ? {near: nearOf(timing)} : {}
+  if (once && stepMilliseconds !== undefined) return {next: (after) => after + stepMilliseconds, stepMilliseconds, ...near}
+  return {next: (after) => schedule.next(after), stepMilliseconds, ...near}
 }
+
+/** What a single cycle stands for besides its own moment: half a step, or all since the moment of the schedule that it is begun for. */
+const nearOf =
+  ({schedule, stepMilliseconds}: Timing) =>
+  (moment: number) =>
+    stepMilliseconds === undefined ? moment - schedule.previous(moment) : Math.floor(stepMilliseconds / 2)
 
 function workOf(values: PrometheusValues, timing: Timing, policy: RetryPolicy, past: Past | undefined): Work {
   const patienceMilliseconds = policy.forMilliseconds
   if (past) return {kind: 'backfill', patienceMilliseconds}
   const {schedule, stepMilliseconds} = timing
-  if (values.once) return {kind: 'once', patienceMilliseconds, stepMilliseconds: stepMilliseconds ?? 0}
-  return {kind: 'endless', schedule, startsNow: stepMilliseconds !== undefined}
+  if (values.once) return {kind: 'once', patienceMilliseconds, near: nearOf(timing)}
+  return {kind: 'endless', patienceMilliseconds, schedule, startsNow: stepMilliseconds !== undefined}
 }

@@ -1,4 +1,4 @@
-import type {Schedule} from '../core/every.ts'
+import type {TwoWaySchedule} from '../core/every.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import {IANAZone} from 'luxon'
@@ -32,7 +32,7 @@ export const scheduleFlags = ({interval}: {interval: string}) => ({
 })
 
 export interface Timing {
-  readonly schedule: Schedule
+  readonly schedule: TwoWaySchedule
   /** Between two cycles; undefined for a cron expression. */
   readonly stepMilliseconds: number | undefined
 }

@@ -3,7 +3,7 @@ import {Agent as HttpAgent, request as httpRequest} from 'node:http'
 import {Agent as HttpsAgent, request as httpsRequest} from 'node:https'
 import {addAbortSignal, pipeline, type Readable} from 'node:stream'
 import {createGunzip} from 'node:zlib'
-import {UnavailableError} from '../errors.ts'
+import {AnswerTooLongError, UnavailableError} from '../errors.ts'
 import {redactUrls} from '../format/redact.ts'
 import {certificateMessage, certificateRemedy, isCertificateProblem} from './certificate.ts'
 
@@ -142,8 +142,10 @@ export function createHttpClient(options: HttpOptions): HttpClient {
 
   function translate(cause: unknown, {method, path, signal}: HttpRequest, deadline?: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
-    if (cause instanceof UnavailableError) return cause
     const what = `${method} ${target}${path.replace(/\?.*/, '')}`
+    if (cause instanceof AnswerTooLongError && !cause.message.startsWith(what))
+      return new AnswerTooLongError(`${what} failed: ${cause.message}`)
+    if (cause instanceof UnavailableError) return cause
     const suggestion = options.remedy
     if (deadline?.aborted) return new UnavailableError(`${what} took longer than ${timeoutMilliseconds / 1000} s`, {cause, suggestion})
     const reason = reasonOf(cause)
@@ -172,7 +174,7 @@ async function readText(body: AsyncIterable<Buffer>, {maxAnswerBytes = MAX_ANSWE
   let bytes = 0
   for await (const chunk of body) {
     bytes += chunk.length
-    if (bytes > maxAnswerBytes) throw new Error(`the answer is longer than ${maxAnswerBytes} bytes`)
+    if (bytes > maxAnswerBytes) throw new AnswerTooLongError(`the answer is longer than ${maxAnswerBytes} bytes`)
     chunks.push(chunk)
   }
 

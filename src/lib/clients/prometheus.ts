@@ -1,6 +1,6 @@
 import type {PrometheusAnswer} from '../format/prometheus-answer.ts'
 import type {HttpAnswer, HttpClient} from './http.ts'
-import {AuthError, UnavailableError, UsageError} from '../errors.ts'
+import {AnswerTooLongError, AuthError, DataError, UnavailableError, UsageError} from '../errors.ts'
 import {parsePrometheusAnswer, parsePrometheusFailure} from '../format/prometheus-answer.ts'
 import {parseRetryAfter} from '../format/retry-after.ts'
 
@@ -78,14 +78,17 @@ export function createPrometheusClient(options: PrometheusOptions): PrometheusCl
     try {
       return parsePrometheusAnswer(answer.text)
     } catch (cause) {
-      const message = `${http.target} answered 200 with what is no answer of Prometheus: ${(cause as Error).message}`
+      const isCutOff = cause instanceof SyntaxError && answer.text.startsWith('{')
+      if (isCutOff) throw new UnavailableError(`${http.target} answered 200 with JSON that breaks off or is malformed`, {cause})
+      const problem = cause instanceof SyntaxError ? 'it is no JSON' : (cause as Error).message
+      const message = `${http.target} answered 200 with what is no answer of Prometheus: ${problem}`
       throw new UnavailableError(message, {cause, permanent: true, suggestion: CHECK_ADDRESS})
     }
   }
 
   /** In the body, because expressions may be longer than what an address can hold. */
   async function post(path: string, form: Readonly<Record<string, string>>, signal: AbortSignal): Promise<HttpAnswer> {
-    return http.send({
+    const sent = http.send({
       method: 'POST',
       path,
       headers: {
@@ -98,6 +101,10 @@ export function createPrometheusClient(options: PrometheusOptions): PrometheusCl
       maxAnswerBytes: MAX_ANSWER_BYTES,
       signal,
     })
+    return sent.catch((error: unknown) => {
+      if (!(error instanceof AnswerTooLongError)) throw error
+      throw new DataError('answer too long', error.message, {cause: error, suggestion: 'Narrow the query, or lower --max-series'})
+    })
   }
 
   function failureOf(answer: HttpAnswer, expression: string): Error {
@@ -109,7 +116,11 @@ export function createPrometheusClient(options: PrometheusOptions): PrometheusCl
     if (status === 401)
       return new AuthError(message, {suggestion: 'Check --prometheus-token, or --prometheus-user and --prometheus-password'})
     if (status === 403) return new AuthError(message, {suggestion: 'Allow this user to query, or name another with --prometheus-user'})
-    if (status === 422) return new UnavailableError(`${message} (query ${expression})`, {permanent: !isPassing(said)})
+    if (status === 422) {
+      const whole = `${message} (query ${expression})`
+      return isPassing(said) ? new UnavailableError(whole) : new DataError('not executable', whole) // it is the query's fault, not the server's
+    }
+
     if (status === 408 || status === 429 || status >= 500)
       return new UnavailableError(message, {retryAfterMilliseconds: parseRetryAfter(headers['retry-after'], now())})
     return new UnavailableError(message, {permanent: true, suggestion: CHECK_ADDRESS})

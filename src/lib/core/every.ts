@@ -5,6 +5,12 @@ export interface Schedule {
   next(after: number): number
 }
 
+/** One that knows the past as well. */
+export interface TwoWaySchedule extends Schedule {
+  /** The last moment that is not after the given one. */
+  previous(moment: number): number
+}
+
 /** `run` cycles were begun, `skipped` were due while an earlier one was still running. */
 export interface Rounds {
   run: number
@@ -18,6 +24,9 @@ export interface Cycles {
   /** Rejects to end the loop. `dueAt` is when it should have begun: the one evaluation time of all its queries. */
   cycle(dueAt: number): Promise<void>
 }
+
+/** A clock that was put forward meanwhile is seen by then. */
+const LONGEST_SLEEP_MILLISECONDS = 60_000
 
 /** Runs a cycle at each moment of the schedule until `stop` fires. A cycle never overlaps itself: one that comes late is skipped and counted. */
 export async function every(
@@ -41,8 +50,8 @@ export async function every(
 
   async function reached(moment: number): Promise<boolean> {
     if (stop.aborted) return false
-    const milliseconds = moment - clock.now()
-    if (milliseconds > 0) await clock.sleep(milliseconds, stop).catch(() => {})
+    for (let left = moment - clock.now(); left > 0 && !stop.aborted; left = moment - clock.now())
+      await clock.sleep(Math.min(left, LONGEST_SLEEP_MILLISECONDS), stop).catch(() => {})
     return !stop.aborted
   }
 }

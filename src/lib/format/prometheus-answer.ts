@@ -97,6 +97,7 @@ const matrixSeries = ({metric, values, histograms}: MatrixElement) =>
 /** Whoever reads it further on relies on its form, and a server that only resembles Prometheus may have another. */
 function oneSeries(labels: Labels | undefined, points: readonly (AnsweredPoint | undefined)[], isText = false): AnsweredSeries {
   if (labels === null || typeof labels !== 'object') throw new Error('a series has no labels')
+  for (const name in labels) if (typeof labels[name] !== 'string') throw new Error('a series has a label that is no text')
   if (!points.every(isPoint)) throw new Error('a series has a point without time and value')
   return {isText, read: () => ({labels, points})}
 }

@@ -60,15 +60,19 @@ export function createFileCheckpoint(folder: string): FileCheckpoint {
 /** After it resolves a power cut leaves the new content, before it the old; never something between. */
 async function writeDurably(path: string, content: string): Promise<void> {
   const draft = `${path}.${process.pid}.draft`
-  const file = await open(draft, 'w', 0o600)
   try {
-    await file.writeFile(content)
-    await file.sync()
-  } finally {
-    await file.close()
+    const file = await open(draft, 'w', 0o600)
+    const written = (async () => {
+      await file.writeFile(content)
+      await file.sync()
+    })()
+    await written.finally(() => file.close())
+    await rename(draft, path)
+  } catch (error) {
+    await rm(draft, {force: true}).catch(() => {}) // a full disk leaves an empty one
+    throw error
   }
 
-  await rename(draft, path)
   const folder = await open(dirname(path), 'r')
   await folder.sync().finally(() => folder.close())
 }

@@ -38,6 +38,7 @@ export async function fillGaps(filling: Filling): Promise<void> {
   const {jobs, feed, clock, signal} = filling
   const restingUntil = new Map<QueryJob, number>()
   const inVain = new Map<QueryJob, {since: number; times: number}>()
+  const oneByOne = new Set<QueryJob>()
   const atMost = new Map<QueryJob, number>() // moments, since a portion was too much
   const passedOver = new Map<QueryJob, Portion[]>(jobs.map((job) => [job, []]))
 
@@ -83,6 +84,11 @@ export async function fillGaps(filling: Filling): Promise<void> {
     } catch (error) {
       if (signal.aborted) return job.progress.giveBack(portion)
       if (!(error instanceof UcsError)) throw error
+      if (error instanceof UsageError && job.hasAnswered && portion.moments > 1) {
+        oneByOne.add(job) // a range selector, or a string: it has a value at each moment, and none over a range of them
+        return job.progress.giveBack(portion)
+      }
+
       // One that can never be answered must not keep those after it from being filled.
       if (cannotBeAnswered(error, portion)) passedOver.get(job)!.push(portion)
       else job.progress.giveBack(portion)
@@ -103,6 +109,7 @@ export async function fillGaps(filling: Filling): Promise<void> {
   }
 
   function momentsAtOnce(job: QueryJob): number {
+    if (oneByOne.has(job)) return 1
     const moments = job.seriesSeen === undefined ? FIRST_MOMENTS : Math.floor(SAMPLES_AT_ONCE / Math.max(1, job.seriesSeen))
     return Math.max(1, Math.min(MAX_MOMENTS, moments, atMost.get(job) ?? Infinity))
   }
@@ -113,7 +120,7 @@ export async function fillGaps(filling: Filling): Promise<void> {
       server: {client},
     } = job
     const {asker, maxSeries, stepMilliseconds} = filling
-    const isSingle = first === last || stepMilliseconds === undefined
+    const isSingle = first === last || stepMilliseconds === undefined || oneByOne.has(job)
     return asker.ask({
       job,
       purpose: 'gap',

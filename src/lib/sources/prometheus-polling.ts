@@ -11,6 +11,8 @@ import {beginCycle, type Cycle} from './prometheus-cycles.ts'
 
 export interface Polling {
   readonly jobs: readonly QueryJob[]
+  /** How long a server may fail before the run ends; for ever where it is infinite. */
+  readonly patienceMilliseconds: number
   readonly asker: Asker
   readonly maxSeries: number
   readonly feed: Feed<Answered>
@@ -23,9 +25,9 @@ export interface Polling {
 }
 
 /** Asks all queries for now. Resolves when each was answered and taken, or failed. */
-export async function pollOnce(polling: Polling, patienceMilliseconds: number): Promise<void> {
+export async function pollOnce(polling: Polling): Promise<void> {
   const now = polling.clock.now()
-  await Promise.all(askAll(polling, {jobs: polling.jobs, at: now, deadline: now + patienceMilliseconds, isLast: true}).asked)
+  await Promise.all(askAll(polling, {jobs: polling.jobs, at: now, deadline: now + polling.patienceMilliseconds, isLast: true}).asked)
 }
 
 /**
@@ -93,7 +95,7 @@ function askAll(polling: Polling, {jobs, at, deadline, isLast}: Due): {cycle: Cy
       if (signal.aborted) return
       cycle.failed(error)
       if (isLast) job.givenUp = error as Error
-      else if (isHopeless(job, error)) throw error
+      else if (isHopeless(job, error) || isOutOfPatience(job)) throw error
       else missed(job)
     } finally {
       job.isBusy = false
@@ -103,6 +105,12 @@ function askAll(polling: Polling, {jobs, at, deadline, isLast}: Due): {cycle: Cy
   function missed(job: QueryJob): void {
     job.missed(at)
     polling.onMissed()
+  }
+
+  function isOutOfPatience({server}: QueryJob): boolean {
+    const own = polling.jobs.filter((job) => job.server === server)
+    const since = Math.max(...own.map(({failingSince}) => failingSince ?? Infinity)) // one that is answered says that the server works
+    return clock.now() - since >= polling.patienceMilliseconds
   }
 
   /** Before a server's first answer what no wait can mend ends the run. Once it has answered such a thing may pass. */

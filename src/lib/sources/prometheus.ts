@@ -26,8 +26,8 @@ export interface PrometheusSourceOptions {
 
 /** What a run does: ask again and again, ask for now, or ask for the gaps that its queries have. */
 export type Work =
-  | {readonly kind: 'endless'; readonly schedule: Schedule; readonly startsNow: boolean}
-  | {readonly kind: 'once'; readonly stepMilliseconds: number; readonly patienceMilliseconds: number}
+  | {readonly kind: 'endless'; readonly patienceMilliseconds: number; readonly schedule: Schedule; readonly startsNow: boolean}
+  | {readonly kind: 'once'; readonly patienceMilliseconds: number; near(moment: number): number}
   | {readonly kind: 'backfill'; readonly patienceMilliseconds: number}
 
 export interface PrometheusSource extends Source<Sample> {
@@ -114,11 +114,10 @@ export function createPrometheusSource(
       hasCycled = true
       options.onCycle(report)
     }
-    const polling = {...common, jobs, onCycle, onMissed: gapsMayHaveOpened}
+    const polling = {...common, jobs, patienceMilliseconds: work.patienceMilliseconds, onCycle, onMissed: gapsMayHaveOpened}
     const now = clock.now()
     if (work.kind !== 'backfill') for (const job of jobs) account(job, now)
-    const polled =
-      work.kind === 'endless' ? pollForEver(polling, work) : work.kind === 'once' ? pollOnce(polling, work.patienceMilliseconds) : undefined
+    const polled = work.kind === 'endless' ? pollForEver(polling, work) : work.kind === 'once' ? pollOnce(polling) : undefined
     const fillers = options.catchesUp
       ? servers.map((own) =>
           fillGaps({
@@ -134,11 +133,18 @@ export function createPrometheusSource(
   }
 
   /** What was due before is a gap. Of a new query that is asked at once this moment is the first, and missed when it comes to nothing. */
-  function account({progress, isNew, save}: QueryJob, now: number): void {
-    const isOnce = work.kind === 'once'
-    progress.begin(now - (isOnce ? work.stepMilliseconds || 1 : 1))
-    const isAskedNow = isOnce || (work.kind === 'endless' && work.startsNow)
-    if (!isNew || !isAskedNow) progress.expect(isOnce ? now - work.stepMilliseconds / 2 : now + 1)
+  function account({label, progress, isNew, save}: QueryJob, now: number): void {
+    const known = progress.accountedUntil() ?? now
+    if (known > now + CLOCK_TOLERANCE_MILLISECONDS) {
+      log.warn('cursor.ahead', {query: label, until: new Date(known).toISOString(), message: 'the clock was wrong then, or is now'})
+      progress.cutAt(now)
+    }
+
+    const near = work.kind === 'once' ? work.near(now) : 0
+    const step = work.kind === 'once' ? options.stepMilliseconds : undefined
+    progress.begin(now - (step ?? near + 1))
+    const isAskedNow = work.kind === 'once' || (work.kind === 'endless' && work.startsNow)
+    if (!isNew || !isAskedNow) progress.expect(work.kind === 'once' ? now - near : now + 1)
     save()
   }
 
@@ -212,6 +218,9 @@ export function createPrometheusSource(
     change = Promise.withResolvers()
   }
 }
+
+/** Clocks are set, now and then. */
+const CLOCK_TOLERANCE_MILLISECONDS = 60_000
 
 /** A message, its value and its position in one object: three would cost a third more time at hundreds of thousands a second. */
 class SampleMessage implements Message<Sample>, Sample, Position {

@@ -47,10 +47,12 @@ export function createAsker(rules: AskingRules, runtime: Pick<Runtime, 'clock' |
   return {
     async ask(question) {
       const {job, purpose} = question
+      const begunAt = clock.now()
       try {
         const answer = await inRounds(question)
         noteFailure(job, purpose, undefined)
         job.hasAnswered = true
+        job.failingSince = undefined
         job.seriesSeen = answer.series.length
         for (const warning of answer.warnings) rules.onAdvice('warning', warning, job)
         for (const info of answer.infos) rules.onAdvice('info', info, job)
@@ -58,6 +60,7 @@ export function createAsker(rules: AskingRules, runtime: Pick<Runtime, 'clock' |
       } catch (error) {
         if (question.signal.aborted) throw error
         noteFailure(job, purpose, error as UcsError)
+        job.failingSince ??= begunAt
         throw error
       }
     },

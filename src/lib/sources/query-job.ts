@@ -23,11 +23,15 @@ export interface QueryJob {
   readonly progress: QueryProgress
   /** No run before has asked it. */
   readonly isNew: boolean
+  /** A run before has left a cursor. */
+  readonly isResumed: boolean
   /** A moment is being asked for, or its answer waits to be taken. */
   isBusy: boolean
   hasAnswered: boolean
   /** Of the last request; undefined where that was answered. */
   failure: Error | undefined
+  /** Since when no request was answered. */
+  failingSince: number | undefined
   /** Why a run with an end has left something undone. */
   givenUp: Error | undefined
   /** About how many series it finds. */
@@ -63,7 +67,8 @@ const NONE = {moments: 0, last: -Infinity}
 /** Rejects with IoError where its cursor cannot be read. */
 export async function openQueryJob({server, query, timetable, cursor, begin, log}: JobOptions): Promise<QueryJob> {
   const label = server.name === undefined ? queryLabel(query) : `${server.name}: ${queryLabel(query)}`
-  const progress = await loadProgress(timetable, cursor, begin)
+  const saved = await cursor?.checkpoint.load(cursor.key)
+  const progress = readProgress(timetable, saved ?? begin, cursor?.key)
   const onTheirWay = new Set<number>()
   let meanwhile = NONE // missed while others were on their way
   let isBehind = false
@@ -77,9 +82,11 @@ export async function openQueryJob({server, query, timetable, cursor, begin, log
     partition: `${label}/0`,
     progress,
     isNew: progress.accountedUntil() === undefined,
+    isResumed: saved !== undefined,
     isBusy: false,
     hasAnswered: false,
     failure: undefined,
+    failingSince: undefined,
     givenUp: undefined,
     seriesSeen: undefined,
     asked: (moment) => void onTheirWay.add(moment),
@@ -130,19 +137,19 @@ export async function openQueryJob({server, query, timetable, cursor, begin, log
         await checkpoint.save(key, text)
         unsaved = undefined
       } catch (error) {
+        const isNew = unsaved === undefined
         unsaved = error // what it stands for is stored, and would only be read once more
-        log.warn('cursor.unsaved', {query: label, message: (error as Error).message})
+        if (isNew) log.warn('cursor.unsaved', {query: label, message: (error as Error).message})
       }
     }
   }
 }
 
-async function loadProgress(timetable: Timetable, cursor: JobOptions['cursor'], begin: string | undefined): Promise<QueryProgress> {
-  const text = (await cursor?.checkpoint.load(cursor.key)) ?? begin
+function readProgress(timetable: Timetable, text: string | undefined, key = ''): QueryProgress {
   try {
     return createQueryProgress(timetable, text)
   } catch (cause) {
-    throw new IoError(`the cursor of ${cursor?.key} cannot be used: ${(cause as Error).message}`, {
+    throw new IoError(`the cursor of ${key} cannot be used: ${(cause as Error).message}`, {
       cause,
       suggestion: 'Remove its file from --state-dir to begin anew',
     })

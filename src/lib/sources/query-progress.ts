@@ -4,6 +4,8 @@ export interface Timetable {
   next(after: number): number
   /** Between one moment and the next; undefined where that differs. */
   readonly stepMilliseconds: number | undefined
+  /** How long before a moment others count as that one; none where it is absent. */
+  near?(moment: number): number
 }
 
 /** A stretch of time between two moments that do not belong to it. */
@@ -31,6 +33,8 @@ export interface QueryProgress {
   settle(moment: number): void
   /** Whatever is due before this is a gap, where it is not settled. */
   expect(before: number): void
+  /** Nothing after this has happened: the clock that said so was wrong. */
+  cutAt(moment: number): void
   /** When the oldest gap begins. */
   oldestGap(): number | undefined
   /** Up to so many moments from the beginning of the oldest gap. They are nobody else's until they are filled or given back. */
@@ -69,13 +73,18 @@ export function createQueryProgress(timetable: Timetable, cursor?: string): Quer
     },
     settle(moment) {
       if (until !== undefined && moment <= until) return cutOut(moment)
-      if (until !== undefined) open({after: until, before: moment})
+      if (until !== undefined) open({after: until, before: moment - near(moment)})
       until = moment
     },
     expect(before) {
       if (until === undefined || before <= until) return
       open({after: until, before})
-      until = before - 1
+      until = lastBefore(until, before)
+    },
+    cutAt(moment) {
+      if (until === undefined || until <= moment) return
+      until = moment
+      gaps = gaps.flatMap(({after, before}) => (after < moment ? [{after, before: Math.min(before, moment + 1)}] : []))
     },
     oldestGap: () => gaps[0]?.after,
     take,
@@ -86,11 +95,23 @@ export function createQueryProgress(timetable: Timetable, cursor?: string): Quer
     missing: () => [...taken, ...gaps].reduce((sum, gap) => sum + momentsIn(gap), 0),
   }
 
+  function near(moment: number): number {
+    return timetable.near?.(moment) ?? 0
+  }
+
   function open(gap: Gap): void {
     if (timetable.next(gap.after) >= gap.before) return
     gaps.push(gap)
     const [first, second] = gaps
     if (gaps.length > MAX_GAPS && first && second) gaps.splice(0, 2, {after: first.after, before: second.before})
+  }
+
+  /** Later moments count from the last that was due, where they count from each other. */
+  function lastBefore(after: number, before: number): number {
+    const {stepMilliseconds: step} = timetable
+    const first = timetable.next(after)
+    if (step === undefined) return before - 1
+    return first >= before ? after : first + Math.floor((before - 1 - first) / step) * step
   }
 
   /** It was given up for missed when a later one was due. */

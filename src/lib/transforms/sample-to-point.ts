@@ -37,6 +37,7 @@ export interface SampleToPointOptions {
 /** Clocks differ; what lies further ahead than this was not measured yet. */
 const FUTURE_MILLISECONDS = 60_000
 const MAX_MOMENTS = 20_000
+const MAX_OWNERS = 100_000
 /** A late answer of an earlier cycle is compared with that cycle. */
 const REMEMBERED_CYCLES = 4
 
@@ -103,6 +104,7 @@ const NOT_NEGATIVE: ValueRange = {min: 0, max: Infinity}
 
 function seriesPreparer(options: SampleToPointOptions, checksRanges: boolean): (series: QueriedSeries) => PreparedSeries {
   const {validMetrics, valueRanges} = options
+  const isAnother = tellingApart(options)
   return (series) => {
     const {
       labels: {__name__: metric},
@@ -111,11 +113,27 @@ function seriesPreparer(options: SampleToPointOptions, checksRanges: boolean): (
     const names = [metric, name, expression].filter((each) => each !== undefined)
     const isValid = validMetrics.size === 0 || names.some((each) => validMetrics.has(each))
     const own = names.map((each) => valueRanges.get(each)).find((range) => range !== undefined)
+    const line = encoded(series, options)
     return {
-      filtered: isValid ? undefined : 'not in valid metrics',
-      encoded: encoded(series, options),
+      filtered: !isValid ? 'not in valid metrics' : isAnother(series, line) ? 'same tags as another' : undefined,
+      encoded: line,
       range: checksRanges ? (own ?? usualRange(metric, expression)) : undefined,
     }
+  }
+}
+
+/** Series that differ only in labels that become no tags would overwrite each other: the first of them is written. */
+function tellingApart({tagInclude, tagExclude}: SampleToPointOptions): (series: QueriedSeries, encoded: Series | DataError) => boolean {
+  if (!tagInclude && tagExclude.size === 0) return () => false
+  const owners = new Map<string, string>() // labels, by what is written of them
+  return ({labels, server}, encoded) => {
+    if (encoded instanceof DataError) return false
+    const own = JSON.stringify([server ?? null, Object.entries(labels).sort()])
+    const owner = owners.get(encoded.text)
+    if (owner !== undefined) return owner !== own
+    if (owners.size >= MAX_OWNERS) owners.clear()
+    owners.set(encoded.text, own)
+    return false
   }
 }
 

@@ -257,7 +257,7 @@ describe('a query that the server refuses', () => {
       response.on('drain', () => response.write(Buffer.alloc(1_000_000))).write(Buffer.alloc(1_000_000))
     })
     await expect(rowsOf(client)).rejects.toMatchObject({
-      name: 'UnavailableError',
+      name: 'AnswerTooLongError',
       message: `POST ${client.target}/api/v2/query failed: the answer is longer than 16000000 bytes`,
     })
   })

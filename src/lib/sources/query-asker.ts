@@ -1,6 +1,8 @@
 import type {RetryPolicy, Runtime} from '../core/types.ts'
 import type {PrometheusAnswer} from '../format/prometheus-answer.ts'
 import type {QueryJob} from './query-job.ts'
+import type {Limit} from '../core/limit.ts'
+import {createLimit} from '../core/limit.ts'
 import {withRetry} from '../core/retry.ts'
 import {DataError, UcsError} from '../errors.ts'
 
@@ -122,26 +124,5 @@ export function createAsker(rules: AskingRules, runtime: Pick<Runtime, 'clock' |
     const limit = createLimit(rules.concurrency)
     limits.set(server, limit)
     return limit
-  }
-}
-
-type Limit = <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>
-
-/** First come, first served. */
-function createLimit(places: number): Limit {
-  let free = places
-  const waiting: (() => void)[] = []
-
-  return async (work, signal) => {
-    if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve)) // whoever is done hands its place on
-    try {
-      signal.throwIfAborted()
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
-    }
   }
 }

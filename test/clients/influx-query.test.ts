@@ -38,6 +38,18 @@ describe('a query', () => {
     ])
   })
 
+  it('says what now is where that is asked for', async () => {
+    const bodies: unknown[] = []
+    const client = await serve((request, response) => {
+      void text(request).then((body) => {
+        bodies.push((JSON.parse(body) as {now?: string}).now)
+        response.end(WHOLE)
+      })
+    })
+    for await (const _ of client.query({flux: 'from(bucket: "b")', now: NOW, signal: never}));
+    expect(bodies).toEqual(['2026-01-02T03:04:05.000Z'])
+  })
+
   it('yields the rows', async () => {
     expect(await rowsOf(await serveText(WHOLE))).toEqual([['1'], ['2']])
   })

@@ -8,11 +8,15 @@ import {authorization, CHECK_ADDRESS, CHECK_ORG, CHECK_TOKEN, readAnswer} from '
 export interface InfluxQueryOptions extends InfluxOptions {
   /** Asks for a compressed answer: over a network a gain, on this machine a loss. */
   readonly compresses: boolean
+  /** What to check when something about it is wrong, where that is not what the flags for InfluxDB say. */
+  readonly names?: {readonly url: string; readonly token: string; readonly org: string}
 }
 
 export interface InfluxQuery {
   /** Made with `flux` of @influxdata/influxdb-client wherever a value is put into it. */
   readonly flux: string
+  /** What `now()` and relative times in it mean, in milliseconds since the epoch; else the server's own time. */
+  readonly now?: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -28,22 +32,32 @@ export interface InfluxQueryClient {
   close(): void
 }
 
-export function createInfluxQueryClient({http, org, token, now, compresses}: InfluxQueryOptions): InfluxQueryClient {
+export function createInfluxQueryClient({http, org, token, now, compresses, names}: InfluxQueryOptions): InfluxQueryClient {
   const {target} = http
+  const checkToken = names ? `Check ${names.token}` : CHECK_TOKEN
+  const checkOrg = names ? `Check ${names.org}` : CHECK_ORG
+  const checkAddress = names ? `Is ${names.url} the address of an InfluxDB 2 server?` : CHECK_ADDRESS
   return {
     target,
     close: () => http.close(),
-    async *query({flux, signal}) {
+    async *query({flux, now: moment, signal}) {
       const answer = await http.open({
         method: 'POST',
         path: `/api/v2/query?${new URLSearchParams({org}).toString()}`,
         headers: {
-          Authorization: authorization(await token()),
+          Authorization: authorization(await token(), checkToken),
           'Content-Type': 'application/json',
           Accept: 'application/csv',
           'Accept-Encoding': compresses ? 'gzip' : 'identity',
         },
-        body: Buffer.from(JSON.stringify({query: flux, type: 'flux', dialect: DIALECT})),
+        body: Buffer.from(
+          JSON.stringify({
+            query: flux,
+            type: 'flux',
+            dialect: DIALECT,
+            now: moment === undefined ? undefined : new Date(moment).toISOString(),
+          }),
+        ),
         signal,
       })
       if (answer.status !== 200) throw await refusalOf(answer)
@@ -58,9 +72,10 @@ export function createInfluxQueryClient({http, org, token, now, compresses}: Inf
   async function refusalOf({status, headers, text}: HttpStream): Promise<Error> {
     const {message, isInfluxDb} = readAnswer(await text())
     const said = `${target} answered ${status}${message ? `: ${message}` : ''}`
-    if (status === 401) return new AuthError(said, {suggestion: CHECK_TOKEN})
-    if (status === 403) return new AuthError(said, {suggestion: 'Give the token in --token or INFLUX_TOKEN the permission to read'})
-    if (status === 400 && /organization name .* not found/.test(message)) return new NotFoundError(said, {suggestion: CHECK_ORG})
+    if (status === 401) return new AuthError(said, {suggestion: checkToken})
+    if (status === 403)
+      return new AuthError(said, {suggestion: `Give the token in ${names?.token ?? '--token or INFLUX_TOKEN'} the permission to read`})
+    if (status === 400 && /organization name .* not found/.test(message)) return new NotFoundError(said, {suggestion: checkOrg})
     if (status === 400 && isInfluxDb) return new UnavailableError(said, {permanent: true, suggestion: CHECK_FLUX})
     if (status === 404 && isInfluxDb) {
       return new NotFoundError(said, {suggestion: 'Check the name of the bucket, and that the token may read it'})
@@ -70,7 +85,7 @@ export function createInfluxQueryClient({http, org, token, now, compresses}: Inf
       return new UnavailableError(said, {retryAfterMilliseconds: parseRetryAfter(headers['retry-after'], now())})
     }
 
-    return new UnavailableError(said, {permanent: true, suggestion: CHECK_ADDRESS})
+    return new UnavailableError(said, {permanent: true, suggestion: checkAddress})
   }
 
   function translate(cause: AnnotatedCsvError): UnavailableError {
@@ -83,7 +98,7 @@ export function createInfluxQueryClient({http, org, token, now, compresses}: Inf
 
     if (problem === 'malformed') {
       const said = `the answer of ${target} is no annotated CSV: ${message}`
-      return new UnavailableError(said, {cause, permanent: true, suggestion: CHECK_ADDRESS})
+      return new UnavailableError(said, {cause, permanent: true, suggestion: checkAddress})
     }
 
     // The same failure has status 400 when no row is on its way yet, which is chance where a query has several results: it is the same error.

@@ -97,7 +97,7 @@ export function readAnswer(text: string): {message: string; isInfluxDb: boolean}
 }
 
 /** Node takes a header for a mistake of the program when it holds, say, the typographic quotes of a document. */
-export function authorization(token: string): string {
+export function authorization(token: string, suggestion = CHECK_TOKEN): string {
   if (/^[\x20-\x7e]*$/.test(token)) return `Token ${token}`
-  throw new AuthError('the token holds a character that no token has', {suggestion: CHECK_TOKEN})
+  throw new AuthError('the token holds a character that no token has', {suggestion})
 }

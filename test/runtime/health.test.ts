@@ -44,6 +44,46 @@ async function serve(options: Partial<HealthOptions> = {}) {
   return {server, ledger, observer, observations, state, time, get, metrics}
 }
 
+describe('numbers of a command', () => {
+  const own = {
+    series: [
+      {kind: 'counter', metric: 'ucs_source_rows_total', help: 'Rows.', labels: ['source'], values: () => [[{source: 'a'}, 3] as const]},
+      {kind: 'gauge', metric: 'ucs_source_up', help: 'Up.', labels: ['source'], values: () => [[{source: 'a'}, 1] as const]},
+    ] as const,
+    metrics: () => ({sources_count: 1, note: 'S3cret'}),
+  }
+  const serveOwn = async () => {
+    const clock = {now: () => START, sleep: () => Promise.reject(new Error('nobody sleeps here'))}
+    return serve({vitals: createVitals({ledger: createLedger(), clock, ...own, lag: () => 0, isConnected: () => true}).vitals})
+  }
+
+  it('are among the metrics, by their labels', async () => {
+    const {metrics} = await serveOwn()
+    const found = await metrics()
+    expect(found.get('ucs_source_rows_total{source="a",command="kafka-to-influx"}')).toBe(3)
+    expect(found.get('ucs_source_up{source="a",command="kafka-to-influx"}')).toBe(1)
+  })
+
+  it.each([
+    ['/metrics.json', {}],
+    ['/metrics', {accept: 'application/json'}],
+  ])('are JSON at %s for %j, without secrets', async (path, headers) => {
+    const {server} = await serveOwn()
+    const answer = await fetch(`http://${server.address}${path}`, {headers})
+    expect([answer.headers.get('content-type'), await answer.json()]).toEqual([
+      'application/json; charset=utf-8',
+      {sources_count: 1, note: '***'},
+    ])
+  })
+
+  it('are Prometheus text for whoever asks for JSON where a command has none', async () => {
+    const {server} = await serve()
+    const answer = await fetch(`http://${server.address}/metrics`, {headers: {accept: 'application/json'}})
+    expect(answer.headers.get('content-type')).toMatch(/^text\/plain/)
+    expect((await fetch(`http://${server.address}/metrics.json`)).status).toBe(404)
+  })
+})
+
 describe('/healthz', () => {
   it('is 200 as long as the process answers, whatever its state', async () => {
     const {get, state, observer} = await serve()

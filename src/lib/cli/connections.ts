@@ -1,6 +1,8 @@
 import {createPrivateKey, X509Certificate} from 'node:crypto'
 import type {ClickHouse} from '../clients/clickhouse.ts'
+import type {HttpClient} from '../clients/http.ts'
 import type {InfluxClient} from '../clients/influx.ts'
+import type {InfluxQueryClient} from '../clients/influx-query.ts'
 import type {KafkaSettings} from '../clients/kafka/connection.ts'
 import type {Clock} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
@@ -51,21 +53,32 @@ async function saslOf(values: Values<typeof kafkaFlags>, given: Origins): Promis
 }
 
 export async function influxClient(values: Values<typeof influxFlags>, token: () => Promise<string>, clock: Clock): Promise<InfluxClient> {
+  const {createInfluxClient} = await import('../clients/influx.ts')
+  return createInfluxClient({http: await influxHttp(values), org: values['influx-org'], token, now: () => clock.now()})
+}
+
+/** The reading half. */
+export async function influxQueryClient(
+  values: Values<typeof influxFlags>,
+  token: () => Promise<string>,
+  clock: Clock,
+): Promise<InfluxQueryClient> {
+  const {createInfluxQueryClient} = await import('../clients/influx-query.ts')
+  const [http, compresses] = await Promise.all([influxHttp(values), shouldCompress(values)])
+  return createInfluxQueryClient({http, org: values['influx-org'], token, now: () => clock.now(), compresses})
+}
+
+async function influxHttp(values: Values<typeof influxFlags>): Promise<HttpClient> {
   const {search, username} = values['influx-url']
   if (search !== '' || username !== '')
     throw new UsageError('--influx-url takes no parameters and no user', {suggestion: 'Use --influx-org, --influx-bucket and --token'})
-  const [{createHttpClient}, {createInfluxClient}] = await Promise.all([import('../clients/http.ts'), import('../clients/influx.ts')])
-  return createInfluxClient({
-    http: createHttpClient({
-      baseUrl: values['influx-url'],
-      timeoutMilliseconds: values['influx-timeout'],
-      ...(await influxTrust(values)),
-      remedy: 'Is the server running? Check --influx-url or INFLUX_URL',
-      caFlag: '--influx-ca',
-    }),
-    org: values['influx-org'],
-    token,
-    now: () => clock.now(),
+  const {createHttpClient} = await import('../clients/http.ts')
+  return createHttpClient({
+    baseUrl: values['influx-url'],
+    timeoutMilliseconds: values['influx-timeout'],
+    ...(await influxTrust(values)),
+    remedy: 'Is the server running? Check --influx-url or INFLUX_URL',
+    caFlag: '--influx-ca',
   })
 }
 
@@ -91,11 +104,15 @@ async function rereadSecret(
   if (source === undefined) return undefined
   const value = values[source] as string
   if (source === names.plain) return async () => Promise.resolve(value)
-  const flag = `--${names.file}`
-  let last = await readSecretFile(value, flag)
+  return rereadSecretFile(value, `--${names.file}`)
+}
+
+/** `flag` is what named the file. */
+export async function rereadSecretFile(path: string, flag: string): Promise<() => Promise<string>> {
+  let last = await readSecretFile(path, flag)
   return async () => {
     try {
-      last = await readSecretFile(value, flag)
+      last = await readSecretFile(path, flag)
     } catch (cause) {
       // A pipe is read once, and a file may just be written anew: whether the last token still serves the server knows.
       if (cause instanceof UsageError) return last

@@ -16,42 +16,50 @@ const HOUR_NANOSECONDS = 3_600_000_000_000n
 export async function openInfluxSink(
   values: SinkValues,
   given: ReadonlyMap<string, Given>,
-  {clock, log}: Pick<Runtime, 'clock' | 'log'>,
+  runtime: Pick<Runtime, 'clock' | 'log'>,
 ): Promise<Sink<Line>> {
+  const sinkTo = await openInfluxSinks(values, given, runtime)
+  return sinkTo(values['influx-bucket'])
+}
+
+/** Sinks to buckets of one server, which share its connections: to close one closes all. */
+export async function openInfluxSinks(
+  values: Omit<SinkValues, 'influx-bucket'>,
+  given: ReadonlyMap<string, Given>,
+  {clock, log}: Pick<Runtime, 'clock' | 'log'>,
+): Promise<(bucket: string) => Sink<Line>> {
   if (values['dry-run']) {
-    return createLinesSink<Line>({
-      output: process.stdout,
-      name: 'standard output',
-      toText: (line) => line.bytes.toString().trimEnd(),
-      prints: true,
-    })
+    return () =>
+      createLinesSink<Line>({
+        output: process.stdout,
+        name: 'standard output',
+        toText: (line) => line.bytes.toString().trimEnd(),
+        prints: true,
+      })
   }
 
   const {createInfluxSink} = await import('../sinks/influx.ts')
-  const bucket = values['influx-bucket']
   const token = await influxToken(values, given)
-  return createInfluxSink({
-    client: await influxClient(values, token, clock),
-    bucket,
-    compresses: await shouldCompress(values),
-    maxInFlight: values['in-flight'],
-    onTypeConflict: values['on-type-conflict'],
-    async shardNanoseconds() {
-      const {findBucket} = await import('../clients/influx-admin.ts')
-      try {
-        const found = await findBucket({
-          url: values['influx-url'],
-          org: values['influx-org'],
-          token: await token(),
-          bucket,
-          timeoutMilliseconds: values['influx-timeout'],
-          ...(await influxTrust(values)),
-        })
-        return BigInt(found?.shardSeconds ?? 3600) * 1_000_000_000n
-      } catch (error) {
-        log.debug('bucket.unreadable', {message: (error as Error).message})
-        return HOUR_NANOSECONDS // the shortest that a bucket can have: more requests, never a wrong verdict
-      }
-    },
-  })
+  const [client, compresses] = await Promise.all([influxClient(values, token, clock), shouldCompress(values)])
+  const {'in-flight': maxInFlight, 'on-type-conflict': onTypeConflict} = values
+  return (bucket) =>
+    createInfluxSink({client, bucket, compresses, maxInFlight, onTypeConflict, shardNanoseconds: () => shardNanoseconds(bucket)})
+
+  async function shardNanoseconds(bucket: string): Promise<bigint> {
+    const {findBucket} = await import('../clients/influx-admin.ts')
+    try {
+      const found = await findBucket({
+        url: values['influx-url'],
+        org: values['influx-org'],
+        token: await token(),
+        bucket,
+        timeoutMilliseconds: values['influx-timeout'],
+        ...(await influxTrust(values)),
+      })
+      return BigInt(found?.shardSeconds ?? 3600) * 1_000_000_000n
+    } catch (error) {
+      log.debug('bucket.unreadable', {message: (error as Error).message})
+      return HOUR_NANOSECONDS // the shortest that a bucket can have: more requests, never a wrong verdict
+    }
+  }
 }

@@ -1,7 +1,7 @@
-import type {BatchLimits, Clock, DeadLetter, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
+import type {BatchLimits, Clock, DeadLetter, Ledger, Observer, RetryPolicy, Runtime, Sink, Source, Transform} from '../core/types.ts'
 import type {HealthServer} from '../runtime/health.ts'
 import type {SignalEmitter} from '../runtime/shutdown.ts'
-import type {NoticeCounts, SourceCount, Vitals} from '../runtime/vitals.ts'
+import type {LabelledCount, NoticeCounts, SourceCount, Vitals} from '../runtime/vitals.ts'
 import type {Session} from './base-command.ts'
 import type {FlagSet, Values} from './flag.ts'
 import type {batchFlags, deliveryFlags, healthFlags} from './flags.ts'
@@ -14,28 +14,45 @@ import {isDrainTimeout, listenForSignals} from '../runtime/shutdown.ts'
 import {createVitals} from '../runtime/vitals.ts'
 import {showProgress} from './progress.ts'
 
-export interface StreamPlan<I, O> {
-  readonly source: Source<I>
-  readonly transform: Transform<I, O>
-  readonly batch: BatchLimits
-  readonly sink: Sink<O>
-  readonly deadLetter: DeadLetter
+/** What a run shows of itself while it goes on, and at its end. */
+export interface Shown {
   /** For people. */
   readonly deadLettersAt: () => string
   /** Records that wait behind what was settled; absent where that cannot be known. */
   readonly lag?: (() => number) | undefined
   /** What only this kind of source counts. */
   readonly counts?: readonly SourceCount[] | undefined
+  /** The same, by labels. */
+  readonly series?: readonly LabelledCount[] | undefined
   /** What was noticed in records that could be used all the same. */
   readonly observations?: {readonly counts: NoticeCounts} | undefined
   /** What else a person wants to see while it goes on, besides the lag. */
   readonly progress?: (() => Readonly<Record<string, unknown>>) | undefined
   /** What `/health` says besides, or instead: a `status` of "critical" makes it 503. */
   readonly health?: (() => Readonly<Record<string, unknown>>) | undefined
+  /** What `/metrics.json` says; absent where there is none. */
+  readonly metrics?: (() => Readonly<Record<string, unknown>>) | undefined
   /** Whether the source is connected; absent where there is nothing to connect to. */
   readonly isConnected?: (() => boolean) | undefined
   /** What a run that was cut short says of what it has read and not settled; empty where there is nothing to say. */
   readonly leftover: (unacknowledged: number) => string
+}
+
+export interface StreamPlan<I, O> extends Shown {
+  readonly source: Source<I>
+  readonly transform: Transform<I, O>
+  readonly batch: BatchLimits
+  readonly sink: Sink<O>
+  readonly deadLetter: DeadLetter
+}
+
+/** What a command does between its check and its closing: one pipeline, or many. */
+export interface Work extends Shown {
+  /** Proves that what is written to can be reached, and may be written to. */
+  readonly sinks: readonly Pick<Sink<unknown>, 'check' | 'target' | 'prints'>[]
+  run(observer: Observer, ledger: Ledger): Promise<void>
+  /** Of all its parts, whatever becomes of one. */
+  close(): Promise<void>
 }
 
 export interface StreamOptions {
@@ -107,9 +124,32 @@ export async function planWithSink<I, O>(
  * the exit code; resolves when all that was read is settled and nothing was rejected, or when an endless run was drained.
  */
 export async function runStream<F extends FlagSet, I, O>(
-  session: Pick<Session<F>, 'log' | 'report' | 'redact' | 'isWatched' | 'isQuiet'>,
+  session: RunSession<F>,
   options: StreamOptions,
   plan: (runtime: Runtime, policy: RetryPolicy) => Promise<StreamPlan<I, O>>,
+  machine: Machine = MACHINE,
+): Promise<void> {
+  const work = async (runtime: Runtime, retry: RetryPolicy): Promise<Work> => {
+    const {source, transform, batch, sink, deadLetter, ...shown} = await plan(runtime, retry)
+    return {
+      ...shown,
+      sinks: [sink],
+      async run(observer, ledger) {
+        await runPipeline({source, transform, batch, sink, deadLetter, retry, observer}, runtime, ledger)
+      },
+      close: () => closeAll([source, sink, deadLetter]),
+    }
+  }
+  await runWork(session, options, work, machine)
+}
+
+type RunSession<F extends FlagSet> = Pick<Session<F>, 'log' | 'report' | 'redact' | 'isWatched' | 'isQuiet'>
+
+/** The same for work of any kind. */
+export async function runWork<F extends FlagSet>(
+  session: RunSession<F>,
+  options: StreamOptions,
+  plan: (runtime: Runtime, policy: RetryPolicy) => Promise<Work>,
   {clock, random, signals}: Machine = MACHINE,
 ): Promise<void> {
   const {log, report} = session
@@ -117,7 +157,7 @@ export async function runStream<F extends FlagSet, I, O>(
   const runtime: Runtime = {stop: shutdown.stop, abort: shutdown.abort, clock, random, log}
   const policy = retryPolicy(options)
   const ledger = createLedger()
-  let parts: StreamPlan<I, O> | undefined
+  let parts: Work | undefined
 
   try {
     parts = await plan(runtime, policy)
@@ -138,43 +178,41 @@ export async function runStream<F extends FlagSet, I, O>(
   if (!options.isEndless) throw new PartialError(`${ledger.rejected} of ${ledger.read} records were rejected: ${where}`)
   report.notes.push(`${ledger.rejected} records were rejected: ${where}`)
 
-  async function runWatched({
-    lag,
-    counts = [],
-    isConnected = () => true,
-    progress: shown,
-    health: report,
-    ...parts
-  }: StreamPlan<I, O>): Promise<void> {
+  async function runWatched(work: Work): Promise<void> {
+    const {sinks, lag, counts = [], series = [], isConnected = () => true, progress: shown, health: report, metrics} = work
     let isChecked = false
-    const observations = parts.observations?.counts
+    const observations = work.observations?.counts
     const isReadyToRead = () => isChecked && isConnected()
-    const {vitals, observer} = createVitals({ledger, clock, counts, observations, report, lag: () => lag?.(), isConnected: isReadyToRead})
-    const isWatched = session.isWatched && !session.isQuiet && !parts.sink.prints
+    const own = {counts, series, observations, report, metrics}
+    const {vitals, observer} = createVitals({ledger, clock, ...own, lag: () => lag?.(), isConnected: isReadyToRead})
+    const isWatched = session.isWatched && !session.isQuiet && !sinks.some(({prints}) => prints)
     const extras = () => ({...(lag ? {lag: lag()} : {}), ...shown?.()})
     const progress = await showProgress({ledger, log, isWatched, extras})
     let health: HealthServer | undefined
     try {
       health = await serveHealth(options, {vitals, clock}, session)
-      isChecked = await isReady(parts.sink)
-      if (isChecked) await runPipeline({...parts, retry: policy, observer}, runtime, ledger)
+      isChecked = await areReady(sinks)
+      if (isChecked) await work.run(observer, ledger)
     } catch (error) {
-      await closeAll(parts).catch((cause: unknown) => log.debug('close.failed', {message: (cause as Error).message}))
+      await work.close().catch((cause: unknown) => log.debug('close.failed', {message: (cause as Error).message}))
       throw error
     } finally {
       progress.stop()
       await health?.close()
     }
 
-    await closeAll(parts)
+    await work.close()
   }
 
   /** False when it was stopped before it began: then nothing was read. */
-  async function isReady(sink: Sink<O>): Promise<boolean> {
+  async function areReady(sinks: Work['sinks']): Promise<boolean> {
     const signal = AbortSignal.any([runtime.stop, runtime.abort])
     try {
-      const {target = 'the sink'} = sink
-      await withRetry({work: (bounded) => bounded(target, () => sink.check(signal)), policy, signal}, runtime)
+      for (const sink of sinks) {
+        const {target = 'the sink'} = sink
+        await withRetry({work: (bounded) => bounded(target, () => sink.check(signal)), policy, signal}, runtime)
+      }
+
       return true
     } catch (error) {
       if (runtime.stop.aborted) return false
@@ -216,8 +254,8 @@ function endingOf(error: unknown, {abort}: Runtime, leftover: string): unknown {
 }
 
 /** All of them, whatever becomes of one; then the first failure. */
-async function closeAll<I, O>({source, sink, deadLetter}: Pick<StreamPlan<I, O>, 'source' | 'sink' | 'deadLetter'>): Promise<void> {
-  const endings = await Promise.allSettled([source, sink, deadLetter].map((part) => part.close()))
+export async function closeAll(parts: readonly {close(): Promise<void>}[]): Promise<void> {
+  const endings = await Promise.allSettled(parts.map((part) => part.close()))
   const failed = endings.find((ending) => ending.status === 'rejected')
   if (failed) throw failed.reason
 }

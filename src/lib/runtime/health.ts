@@ -40,16 +40,21 @@ export async function startHealthServer(options: HealthOptions): Promise<HealthS
     const found = notReady(vitals, clock.now(), stallMilliseconds)
     return found === undefined ? undefined : redact(found)
   }
+  const {metrics: ownMetrics} = vitals
+  const jsonMetrics = ownMetrics && ((): Answer => ({status: 200, type: JSON_TYPE, body: `${redact(JSON.stringify(ownMetrics()))}\n`}))
   const routes: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
     '/healthz': () => ({status: 200, type: TEXT, body: 'ok\n'}),
     '/readyz': () => ({status: problem() ? 503 : 200, type: TEXT, body: `${problem() ?? 'ok'}\n`}),
     '/metrics': async () => ({status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', body: await metrics()}),
+    ...(jsonMetrics ? {'/metrics.json': jsonMetrics} : {}),
     '/health': () => seedHealth(vitals, clock, problem()),
     '/': () => ({status: 200, type: HTML, body: statusPage(options, problem())}),
   }
 
   const server = createServer((request, response) => {
-    const route = routes[(request.url ?? '/').replace(/\?.*/, '')]
+    const path = (request.url ?? '/').replace(/\?.*/, '')
+    const wantsJson = path === '/metrics' && request.headers.accept?.startsWith('application/json')
+    const route = wantsJson && jsonMetrics ? jsonMetrics : routes[path]
     void (async () => {
       const answer = route ? await route() : {status: 404, type: TEXT, body: `${Object.keys(routes).join('\n')}\n`}
       response.writeHead(answer.status, {'Content-Type': answer.type, 'Cache-Control': 'no-store'}).end(answer.body)
@@ -128,6 +133,17 @@ async function createMetrics({command, vitals, clock, redact}: HealthOptions): P
         for (const [labels, count] of counts()) this.inc(labels, count)
       },
     })
+  const gauges = (name: string, help: string, labelNames: readonly string[], levels: () => readonly (readonly [Labels, number])[]) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: [...labelNames],
+      registers,
+      collect() {
+        this.reset()
+        for (const [labels, level] of levels()) this.set(labels, level)
+      },
+    })
   const counter = (name: string, help: string, value: () => number) => counters(name, help, [], () => [[{}, value()]])
   const byReason = (name: string, help: string, counts: Readonly<Record<string, number>>) =>
     counters(name, help, ['reason'], () => Object.entries(counts).map(([reason, count]) => [{reason: redact(reason)}, count]))
@@ -148,6 +164,11 @@ async function createMetrics({command, vitals, clock, redact}: HealthOptions): P
       ),
   )
   for (const {metric, help, value} of vitals.counts) counter(metric, help, value)
+  for (const {kind, metric, help, labels, values} of vitals.series) {
+    if (kind === 'counter') counters(metric, help, labels, values)
+    else gauges(metric, help, labels, values)
+  }
+
   counter('ucs_retries_total', 'Writes that failed and were tried again.', () => vitals.retries)
   gauge('ucs_messages_unacknowledged', 'Messages read and not settled yet.', () => ledger.unacknowledged)
   gauge('ucs_batches_in_flight', 'Batches that are being written or wait for their acknowledgement.', () => vitals.inFlight)

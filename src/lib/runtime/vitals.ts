@@ -9,6 +9,15 @@ export interface SourceCount {
   value(): number
 }
 
+/** Counts or levels, one for each combination of labels. */
+export interface LabelledCount {
+  readonly kind: 'counter' | 'gauge'
+  readonly metric: string
+  readonly help: string
+  readonly labels: readonly string[]
+  values(): readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[]
+}
+
 export type NoticeCounts = Readonly<Record<string, Readonly<Record<string, number>>>>
 
 /** How a run is doing: what health and metrics are made of. */
@@ -19,6 +28,7 @@ export interface Vitals {
   /** Batches that are being written, or wait for the acknowledgement of one before. */
   readonly inFlight: number
   readonly counts: readonly SourceCount[]
+  readonly series: readonly LabelledCount[]
   /** What was noticed in records that could be used all the same: by its kind, and by the name that it happened to. */
   readonly observations: NoticeCounts
   /** Milliseconds since the epoch. */
@@ -32,6 +42,8 @@ export interface Vitals {
   readonly paused: string | undefined
   /** What a command says of itself in `/health`. */
   readonly report: (() => Readonly<Record<string, unknown>>) | undefined
+  /** Its numbers as JSON, in a form that programs know. */
+  readonly metrics: (() => Readonly<Record<string, unknown>>) | undefined
   lag(): number | undefined
   isConnected(): boolean
   /** Since when records have waited without any being settled, as far as is known; undefined while nothing waits. */
@@ -44,6 +56,8 @@ export interface VitalsOptions {
   readonly counts?: readonly SourceCount[]
   readonly observations?: NoticeCounts | undefined
   readonly report?: (() => Readonly<Record<string, unknown>>) | undefined
+  readonly series?: readonly LabelledCount[]
+  readonly metrics?: (() => Readonly<Record<string, unknown>>) | undefined
   lag(): number | undefined
   isConnected(): boolean
 }
@@ -52,10 +66,8 @@ export interface VitalsOptions {
 const MAX_LATENCIES = 10_000
 
 /** Vitals that a pipeline keeps up to date through its observer. */
-export function createVitals({ledger, clock, counts = [], observations = {}, report, lag, isConnected}: VitalsOptions): {
-  vitals: Vitals
-  observer: Observer
-} {
+export function createVitals(options: VitalsOptions): {vitals: Vitals; observer: Observer} {
+  const {ledger, clock, counts = [], series = [], observations = {}, report, metrics, lag, isConnected} = options
   let latencies: number[] = []
   let connectedAt = isConnected() ? clock.now() : undefined
   let receivedAt = 0 // what came first of those that wait
@@ -65,8 +77,10 @@ export function createVitals({ledger, clock, counts = [], observations = {}, rep
     inHand: () => ledger.unacknowledged - released,
     inFlight: 0,
     counts,
+    series,
     observations,
     report,
+    metrics,
     startedAt: clock.now(),
     settledAt: undefined as number | undefined,
     retries: 0,

@@ -147,6 +147,9 @@ export function encodeSeries(measurement: string, tags: readonly (readonly [stri
   return {text, hash: hashOf(text)}
 }
 
+/** Of a line that has one field: lines of the same series and time with other fields do not overwrite it. */
+export const seriesOfField = ({text}: Series, field: string): Series => ({text, hash: hashOf(`${text} ${field}`)})
+
 /** "FIT101=", escaped. The server strips a field called `time`, so it is stored as `field_time`. */
 export function encodeFieldKey(name: string): string {
   if (name === '' || SKIPPED_AT_START.test(name))

@@ -29,7 +29,8 @@ export interface RunReport {
 }
 
 /** A command that has its values and knows how to talk. */
-export interface Session<F extends FlagSet> extends Settings<F & typeof generalFlags>, Pick<Configuration, 'configShape'> {
+export interface Session<F extends FlagSet>
+  extends Settings<F & typeof generalFlags>, Pick<Configuration, 'configShape' | 'collector' | 'variables'> {
   readonly args: Readonly<Record<string, string | undefined>>
   readonly log: Logger
   readonly report: RunReport
@@ -85,7 +86,7 @@ export abstract class BaseCommand extends Command {
   ): Promise<Settings<F> & Omit<Configuration, 'values'>> {
     const configuration = await this.configurationOf(flags, command, {isForAnother})
     const settings = decodeSettings(flags, configuration)
-    this.mask(settings.secrets)
+    this.mask([...settings.secrets, ...configuration.heldSecrets])
     return {...configuration, ...settings}
   }
 

@@ -1,5 +1,7 @@
 import type {CommandSettings, Given} from './given.ts'
 import type {Entry, YamlFile} from './yaml-file.ts'
+import type {CollectorFile} from './collector-file.ts'
+import {COLLECT_COMMAND, isCollectorSection, readCollectorFile} from './collector-file.ts'
 import {ETL_COMMAND, isEtlSection, readEtlFile} from './etl-file.ts'
 import {openYamlFile} from './yaml-file.ts'
 
@@ -12,8 +14,8 @@ export interface ConfigFileOptions {
   interpolate(name: string): string | undefined
 }
 
-/** Ours, or that of the ETL pipeline. */
-export type ConfigShape = 'own' | 'etl'
+/** Ours, that of the ETL pipeline, or that of the collector. */
+export type ConfigShape = 'own' | 'etl' | 'collector'
 
 export interface ConfigFile {
   readonly shape: ConfigShape
@@ -21,6 +23,8 @@ export interface ConfigFile {
   readonly values: ReadonlyMap<string, Given>
   /** Sentences about what has no effect. */
   readonly notices: readonly string[]
+  /** What of a collector's file no flag can say. */
+  readonly collector?: CollectorFile
 }
 
 const DEFAULTS = 'defaults'
@@ -31,6 +35,8 @@ const NOT_IN_HERE = ['config', 'env-file']
 export async function readConfigFile(path: string, options: ConfigFileOptions): Promise<ConfigFile> {
   const file = await openYamlFile(path, '--config', options.interpolate)
   const sections = [...file.entries(file.top, 'a mapping of commands')]
+  const own = sections.find(({key}) => isCollectorSection(key))
+  if (own) return collectorValues(file, sections, own, options)
   const foreign = sections.find(({key}) => isEtlSection(key))
   return foreign
     ? {shape: 'etl', ...etlValues(file, foreign, options)}
@@ -41,6 +47,24 @@ function etlValues(file: YamlFile, {key, node}: Entry, {command, commands, isFor
   if (command === ETL_COMMAND) return readEtlFile(file, new Set(commands.get(command)?.keys()))
   if (isForAnother) return {values: new Map<string, Given>(), notices: []}
   throw file.fault(node, `"${key}" is a section of an etl.yaml, which only ${ETL_COMMAND} reads`, {
+    suggestion: `Name a file with "${DEFAULTS}" and a mapping for each command`,
+  })
+}
+
+function collectorValues(
+  file: YamlFile,
+  sections: readonly Entry[],
+  {key, node}: Entry,
+  {command, commands, isForAnother}: ConfigFileOptions,
+): ConfigFile {
+  const shape = 'collector'
+  if (command === COLLECT_COMMAND) {
+    const known = new Map([...(commands.get(command) ?? [])].filter(([name]) => !NOT_IN_HERE.includes(name)))
+    return {shape, notices: [], ...readCollectorFile(file, sections, known)}
+  }
+
+  if (isForAnother) return {shape, values: new Map<string, Given>(), notices: []}
+  throw file.fault(node, `"${key}" is a key of a collect.yaml, which only ${COLLECT_COMMAND} reads`, {
     suggestion: `Name a file with "${DEFAULTS}" and a mapping for each command`,
   })
 }

@@ -1,8 +1,10 @@
 import {isDeepStrictEqual} from 'node:util'
+import type {CollectorFile} from './collector-file.ts'
 import type {ConfigFile, ConfigShape} from './config-file.ts'
 import type {CommandSettings, Given, Origin, Setting} from './given.ts'
 import {UsageError} from '../errors.ts'
 import {parseEnvFile} from '../format/env-file.ts'
+import {heldSecrets} from '../format/redact.ts'
 import {readConfigFile} from './config-file.ts'
 import {readNamedFile} from './named-file.ts'
 
@@ -31,6 +33,12 @@ export interface Configuration {
   readonly configShape: ConfigShape | undefined
   /** All texts of a setting, also those that a stronger origin hides: secrets are masked by them. */
   everyText(setting: Setting): readonly string[]
+  /** All variables of such a name, each from its strongest origin: for names that nobody knows beforehand. */
+  variables(name: RegExp): ReadonlyMap<string, Given>
+  /** What of a collector's file no flag can say. */
+  readonly collector: CollectorFile | undefined
+  /** What is probably secret among variables and in the config file, whoever reads it. */
+  readonly heldSecrets: readonly string[]
 }
 
 type Layer = ReadonlyMap<string, string>
@@ -55,6 +63,25 @@ export async function resolveConfiguration(inputs: ConfigInputs): Promise<Config
     notices: file?.notices ?? [],
     configShape: file?.shape,
     everyText: (setting) => candidates(setting).flatMap(({texts}) => texts),
+    variables(name) {
+      const layers = [
+        [found, '.env'],
+        [named, 'env file'],
+        [variables, 'environment'],
+      ] as const
+      return new Map(
+        layers.flatMap(([layer, kind]) =>
+          [...layer].flatMap(([variable, text]) =>
+            name.test(variable) && text ? [[variable, {texts: [text], origin: {kind, name: variable}}] as const] : [],
+          ),
+        ),
+      )
+    },
+    collector: file?.collector,
+    heldSecrets: [
+      ...[variables, named, found].flatMap((layer) => heldSecrets(Object.fromEntries(layer))),
+      ...(file?.collector?.sources ?? []).flatMap(({token}) => token?.text ?? []),
+    ],
   }
 
   function given(setting: Setting): (Given & {name: string})[] {

@@ -2,7 +2,7 @@
  * Compares ucs with its peers, each figure a ratio of runs that took turns.
  * Without names all but the outage, which takes seven minutes:
  *
- *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [prom-to-influx] [prom-cycle] [memory] [outage]
+ *   node bench/run.ts [start-up] [produce] [kafka-to-influx] [prom-to-influx] [prom-cycle] [collect] [memory] [outage]
  *
  * Starts a Kafka and an InfluxDB of its own. Peers are used where bench/peers/install.sh has put them.
  */
@@ -12,6 +12,7 @@ import {join} from 'node:path'
 import {startInflux} from '../test/services/influxd.ts'
 import {startKafka} from '../test/services/kafka.ts'
 import type {Bench} from './bench.ts'
+import {benchCollect} from './collect.ts'
 import {benchKafkaToInflux} from './kafka-to-influx.ts'
 import {benchMemory} from './memory.ts'
 import {benchOutage} from './outage.ts'
@@ -26,6 +27,7 @@ const COMPARISONS: Readonly<Record<string, (bench: Bench) => Promise<void>>> = {
   'kafka-to-influx': benchKafkaToInflux,
   'prom-to-influx': benchPromToInflux,
   'prom-cycle': benchPromCycle,
+  collect: benchCollect,
   memory: benchMemory,
   outage: benchOutage,
 }

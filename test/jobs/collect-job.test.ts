@@ -6,7 +6,7 @@ import type {Line} from '../../src/lib/format/line-protocol.ts'
 import {createLedger, isBalanced} from '../../src/lib/core/ledger.ts'
 import {createLimit} from '../../src/lib/core/limit.ts'
 import {AuthError, DataError, IoError, NotFoundError, PartialError, UnavailableError} from '../../src/lib/errors.ts'
-import {collectOnce} from '../../src/lib/jobs/collect.ts'
+import {collectOnce, delayedSchedule} from '../../src/lib/jobs/collect.ts'
 import {createCollectJob} from '../../src/lib/jobs/collect-job.ts'
 import {createCollectProgress} from '../../src/lib/jobs/collect-progress.ts'
 import {policy} from '../fakes/pipeline.ts'
@@ -138,6 +138,12 @@ describe('a cycle', () => {
     expect(scene.job.state).toMatchObject({cycles: 1, failures: 0, rows: 1, lastRows: 1, failure: undefined})
   })
 
+  it('ends where it was due to, also when its timer comes early', async () => {
+    const scene = newScene()
+    await scene.job.cycle(scene.run, NOW + MINUTE)
+    expect(scene.asked).toEqual(['90-101'])
+  })
+
   it('moves the cursor past a time that has nothing', async () => {
     const scene = newScene({async *answer() {}})
     await scene.cycle()
@@ -251,6 +257,11 @@ describe('a cycle', () => {
     expect(scene.ledger.unacknowledged).toBe(0)
     expect(scene.job.state.failure).toBeUndefined()
   })
+})
+
+it('a schedule that is delayed has the same moments later', () => {
+  const {next} = delayedSchedule({next: (after) => (Math.floor(after / MINUTE) + 1) * MINUTE}, 15_000)
+  expect([0, 14_999, 15_000, 75_000].map(next)).toEqual([15_000, 15_000, 75_000, 135_000])
 })
 
 describe('one cycle of several jobs', () => {

@@ -13,7 +13,7 @@ import {createLimit} from '../core/limit.ts'
 import {AuthError, IoError, NotFoundError, UnavailableError} from '../errors.ts'
 import {pointCells} from '../format/flux-point.ts'
 import {fluxRequest} from '../format/flux-query.ts'
-import {collectForEver, collectOnce} from '../jobs/collect.ts'
+import {collectForEver, collectOnce, delayedSchedule} from '../jobs/collect.ts'
 import {createCollectJob} from '../jobs/collect-job.ts'
 import {createCollectProgress} from '../jobs/collect-progress.ts'
 import type {RelabelOptions} from '../transforms/relabel.ts'
@@ -118,7 +118,8 @@ export async function openCollector(session: CollectSession, runtime: Runtime, p
       {...runtime, stop: AbortSignal.any([own.stop, over.signal])},
     )
     try {
-      const {schedule, stepMilliseconds} = timing
+      const {schedule: named, stepMilliseconds} = timing
+      const schedule = stepMilliseconds === undefined ? named : delayedSchedule(named, values.lag)
       await collectForEver(all, {schedule, startsNow: stepMilliseconds !== undefined, ...shown.rounds}, own, runtime)
     } finally {
       over.abort()

@@ -61,8 +61,11 @@ export interface CollectJob {
   readonly server: CollectServer
   readonly label: string
   readonly bucket: string
-  /** Collects what is missing up to now. Resolves also when it failed, and rejects with what ends the run. */
-  cycle(run: CollectRun): Promise<void>
+  /**
+   * Collects what is missing up to now, or to when it was due: a timer may come a little early. Resolves also when it failed, and
+   * rejects with what ends the run.
+   */
+  cycle(run: CollectRun, dueAt?: number): Promise<void>
   readonly state: Readonly<JobState>
   /** All up to here is stored. Milliseconds since the epoch. */
   until(): number | undefined
@@ -94,8 +97,8 @@ export function createCollectJob(options: CollectJobOptions, shared: CollectShar
 
   return {server, label, bucket, state, until: progress.until, cycle}
 
-  async function cycle(run: CollectRun): Promise<void> {
-    const target = Math.floor((clock.now() - shared.lagMilliseconds) / unit) * unit
+  async function cycle(run: CollectRun, dueAt = 0): Promise<void> {
+    const target = Math.floor((Math.max(clock.now(), dueAt) - shared.lagMilliseconds) / unit) * unit
     const begunWith = state.rows
     state.cycles++
     progress.rewind(target)

@@ -16,6 +16,11 @@ export async function collectOnce(jobs: readonly CollectJob[], run: CollectRun):
   throw new PartialError(`${failed.length} of ${jobs.length} queries failed, the first of them ${first.label}: ${message}`, {suggestion})
 }
 
+/** A schedule whose moments come so much later: a window that ends with one of its moments is complete then. */
+export const delayedSchedule = ({next}: Schedule, milliseconds: number): Schedule => ({
+  next: (after) => next(after - milliseconds) + milliseconds,
+})
+
 export interface Rounds {
   readonly schedule: Schedule
   readonly startsNow: boolean
@@ -39,8 +44,8 @@ export async function collectForEver(
         onSkipped(Number(fields.cycles))
       },
     }
-    const cycle = async () => {
-      await job.cycle(own)
+    const cycle = async (dueAt: number) => {
+      await job.cycle(own, dueAt)
       onCycle()
     }
     await every({schedule, startsNow, cycle}, {clock, log, stop: own.stop})

@@ -59,6 +59,14 @@ describe('a place that is held', () => {
     expect(await limit(async () => 'free', never)).toBe('free')
   })
 
+  it('is given back when it came at the moment of an abort', async () => {
+    const [limit, stopping] = [createLimit(1), new AbortController()]
+    const taking = takePlace(limit, stopping.signal)
+    stopping.abort(new Error('stopped'))
+    await expect(taking).rejects.toThrow('stopped')
+    expect(await limit(async () => 'free', never)).toBe('free')
+  })
+
   it('is no longer waited for after an abort, and is not lost', async () => {
     const limit = createLimit(1)
     const leave = await takePlace(limit, never)

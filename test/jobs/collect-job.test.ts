@@ -91,7 +91,7 @@ function newScene({answer = oneRow, send, save, transform, maxChunk = 24 * 60, r
       request: ({start, stop}) => ({flux: `${start / MINUTE}-${stop / MINUTE}`, now: stop}),
     },
     {
-      batch: {count: 2, bytes: 1e6, milliseconds: 1000},
+      batch: {count: 3, bytes: 1e6, milliseconds: 1000},
       deadLetter: {
         async put(batch) {
           letters.push(...batch)
@@ -222,6 +222,8 @@ describe('a cycle', () => {
       expect(scene.until()).toBeUndefined()
       expect(scene.job.state.failure).toBe(error)
       expect(scene.asked).toHaveLength(1) // what was read is not asked for again at once
+      await scene.cycle()
+      expect(scene.asked).toEqual(['90-100', '90-100']) // nor for less: it is not the source that failed
     },
   )
 

@@ -1,5 +1,5 @@
 import {describe, expect, it} from 'vitest'
-import {parseDuration} from '../../src/lib/format/duration.ts'
+import {formatDuration, parseDuration} from '../../src/lib/format/duration.ts'
 
 describe('parseDuration', () => {
   it.each([
@@ -55,5 +55,21 @@ describe('parseDuration', () => {
     '五s',
   ])('refuses "%s"', (text) => {
     expect(parseDuration(text)).toBeUndefined()
+  })
+})
+
+describe('formatDuration', () => {
+  it.each([
+    [0, '0'],
+    [250, '250ms'],
+    [2000, '2s'],
+    [3_600_000, '1h'],
+    [5_400_000, '1h30m'],
+    [604_800_000, '7d'],
+    [2_592_000_000, '30d'],
+    [788_645_006, '9d3h4m5s6ms'],
+  ])('writes %i as %s, which is read again', (milliseconds, text) => {
+    expect(formatDuration(milliseconds)).toBe(text)
+    expect(parseDuration(text)).toBe(milliseconds)
   })
 })

@@ -14,3 +14,14 @@ export function parseDuration(text: string): number | undefined {
   const parts = text.matchAll(/([\d.]+)(ms|s|m|h|d|w)/g)
   return parts.reduce((total, [, count, unit]) => total + Number(count) * MILLISECONDS[unit!]!, 0)
 }
+
+/** The shortest form of whole milliseconds, without weeks, because people count in days: `30d`, `1h30m`, `0`. */
+export function formatDuration(milliseconds: number): string {
+  let left = milliseconds
+  const parts = ['d', 'h', 'm', 's', 'ms'].map((unit) => {
+    const count = Math.floor(left / MILLISECONDS[unit]!)
+    left -= count * MILLISECONDS[unit]!
+    return count > 0 ? `${count}${unit}` : ''
+  })
+  return parts.join('') || '0'
+}

@@ -21,7 +21,7 @@ export interface HttpOptions {
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PATCH'
   /** Below the base URL, with its query. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>

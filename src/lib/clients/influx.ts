@@ -87,13 +87,13 @@ const suggestionFor = (message: string) =>
   message.startsWith('organization') ? CHECK_ORG : 'Create the bucket, or name another with --influx-bucket or INFLUX_BUCKET'
 
 /** `{"code": …, "message": …}`; anything else comes from something in between, and its first line has to do. */
-export function readAnswer(text: string): {message: string; isInfluxDb: boolean} {
+export function readAnswer(text: string): {code: unknown; message: string; isInfluxDb: boolean} {
   try {
-    const {message} = JSON.parse(text) as {message?: unknown}
-    if (typeof message === 'string') return {message, isInfluxDb: true}
+    const {code, message} = JSON.parse(text) as {code?: unknown; message?: unknown}
+    if (typeof message === 'string') return {code, message, isInfluxDb: true}
   } catch {}
 
-  return {message: text.startsWith('<') ? '' : (text.split('\n', 1)[0] ?? '').slice(0, 200), isInfluxDb: false}
+  return {code: undefined, message: text.startsWith('<') ? '' : (text.split('\n', 1)[0] ?? '').slice(0, 200), isInfluxDb: false}
 }
 
 /** Node takes a header for a mistake of the program when it holds, say, the typographic quotes of a document. */

@@ -159,6 +159,9 @@ export interface RetryPolicy {
   readonly pauseMilliseconds?: number
 }
 
+/** Makes a request again and again while it fails for a reason that can pass, as long as the patience with its server lasts. */
+export type Ask = <T>(request: () => Promise<T>) => Promise<T>
+
 export interface Pipeline<I, O> {
   readonly source: Source<I>
   readonly transform: Transform<I, O>

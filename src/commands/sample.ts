@@ -1,7 +1,7 @@
 import {string as stringArg} from '@oclif/core/args'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {integer, text, valueFlag} from '../lib/cli/flag.ts'
-import {writeSample} from '../lib/cli/write-sample.ts'
+import {writeLines} from '../lib/cli/write-lines.ts'
 import {UsageError} from '../lib/errors.ts'
 import {sampleLines, SAMPLE_KINDS} from '../lib/jobs/sample-data.ts'
 
@@ -34,7 +34,7 @@ export default class Sample extends BaseCommand {
     const {values, args, report} = await this.start(Sample)
     const kind = SAMPLE_KINDS.find((candidate) => candidate === args['kind']?.toLowerCase())
     if (!kind) throw new UsageError(`KIND: expected ${SAMPLE_KINDS.join(' or ')}`)
-    await writeSample(values.output, sampleLines(kind, values.rows, values.seed))
+    await writeLines(values.output, sampleLines(kind, values.rows, values.seed))
     report.own['rows'] = () => values.rows
     this.finish(values.output === '-' ? '' : `wrote ${values.rows} rows to ${values.output}`)
   }

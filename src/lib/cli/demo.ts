@@ -9,7 +9,7 @@ import {IoError, UsageError} from '../errors.ts'
 import {sampleLines} from '../jobs/sample-data.ts'
 import {makeFolder} from '../runtime/folder.ts'
 import {formatTable} from './table.ts'
-import {writeSample} from './write-sample.ts'
+import {writeLines} from './write-lines.ts'
 
 export interface DemoOptions {
   /** Where everything goes. */
@@ -50,7 +50,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   }
 
   const [csv, data] = [join(folder, CSV), join(folder, ENGINE)]
-  await writeSample(csv, sampleLines('sensors', rows, SEED))
+  await writeLines(csv, sampleLines('sensors', rows, SEED))
   say(`1  ${csv}: ${rows} synthetic readings of three devices`)
 
   const client = await openEngine(data).catch((error: unknown) => {

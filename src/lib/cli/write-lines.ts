@@ -4,7 +4,7 @@ import {pipeline} from 'node:stream/promises'
 import {outputError} from '../runtime/output-error.ts'
 
 /** Writes groups of lines to a file, or to standard output where the path is "-". A file that cannot be written to its end is removed. */
-export async function writeSample(path: string, groups: Iterable<readonly string[]>): Promise<void> {
+export async function writeLines(path: string, groups: Iterable<readonly string[]>): Promise<void> {
   const toStdout = path === '-'
   const file = toStdout ? undefined : createWriteStream(path)
   let isOurs = false // one that could not be opened is somebody's, and as it was

@@ -71,7 +71,7 @@ export interface Machine {
   readonly signals: SignalEmitter
 }
 
-const MACHINE: Machine = {clock: systemClock, random: Math.random, signals: process}
+export const MACHINE: Machine = {clock: systemClock, random: Math.random, signals: process}
 
 const ONE_SHOT_PATIENCE_MILLISECONDS = 300_000
 const PAUSE_MILLISECONDS = 30_000

@@ -1,6 +1,7 @@
 import {createPrivateKey, X509Certificate} from 'node:crypto'
 import type {ClickHouse} from '../clients/clickhouse.ts'
 import type {HttpClient} from '../clients/http.ts'
+import type {BucketsClient} from '../clients/influx-buckets.ts'
 import type {InfluxClient} from '../clients/influx.ts'
 import type {InfluxQueryClient} from '../clients/influx-query.ts'
 import type {KafkaSettings} from '../clients/kafka/connection.ts'
@@ -8,7 +9,7 @@ import type {Clock} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {PrometheusServer} from '../sources/query-job.ts'
-import type {clickhouseFlags, influxFlags, kafkaFlags} from './flags.ts'
+import type {clickhouseFlags, influxFlags, influxServerFlags, kafkaFlags} from './flags.ts'
 import type {prometheusFlags} from './prometheus-flags.ts'
 import type {UcsError} from '../errors.ts'
 import {AuthError, UsageError} from '../errors.ts'
@@ -18,6 +19,7 @@ import {strongestOf} from './settings.ts'
 /* From the values of flags to clients. Clients are imported here, when a command runs, so that `--help` need not wait for them. */
 
 type Origins = ReadonlyMap<string, Given>
+export type InfluxServerValues = Values<typeof influxServerFlags>
 
 export async function kafkaSettings(values: Values<typeof kafkaFlags>, given: Origins): Promise<KafkaSettings> {
   const {parseBrokers} = await import('../clients/kafka/connection.ts')
@@ -53,8 +55,8 @@ async function saslOf(values: Values<typeof kafkaFlags>, given: Origins): Promis
 }
 
 export async function influxClient(values: Values<typeof influxFlags>, token: () => Promise<string>, clock: Clock): Promise<InfluxClient> {
-  const {createInfluxClient} = await import('../clients/influx.ts')
-  return createInfluxClient({http: await influxHttp(values), org: values['influx-org'], token, now: () => clock.now()})
+  const [http, {createInfluxClient}] = await Promise.all([influxHttp(values), import('../clients/influx.ts')])
+  return createInfluxClient({http, org: values['influx-org'], token, now: () => clock.now()})
 }
 
 /** The reading half. */
@@ -68,7 +70,18 @@ export async function influxQueryClient(
   return createInfluxQueryClient({http, org: values['influx-org'], token, now: () => clock.now(), compresses})
 }
 
-async function influxHttp(values: Values<typeof influxFlags>): Promise<HttpClient> {
+/** The same server, asked about its buckets. */
+export async function bucketsClient(
+  values: InfluxServerValues,
+  token: () => Promise<string>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<BucketsClient> {
+  const [http, {createBucketsClient}] = await Promise.all([influxHttp(values), import('../clients/influx-buckets.ts')])
+  return createBucketsClient({http, token, signal, now: () => clock.now()})
+}
+
+async function influxHttp(values: InfluxServerValues): Promise<HttpClient> {
   const {search, username} = values['influx-url']
   if (search !== '' || username !== '')
     throw new UsageError('--influx-url takes no parameters and no user', {suggestion: 'Use --influx-org, --influx-bucket and --token'})
@@ -83,12 +96,12 @@ async function influxHttp(values: Values<typeof influxFlags>): Promise<HttpClien
 }
 
 /** Whose certificates to accept. */
-export async function influxTrust(values: Values<typeof influxFlags>) {
+export async function influxTrust(values: InfluxServerValues) {
   return {ca: await readPem(values, 'influx-ca'), skipsVerification: values['influx-skip-verify']}
 }
 
 /** To be asked for once a run, or a pipe has none left. */
-export async function influxToken(values: Values<typeof influxFlags>, given: Origins): Promise<() => Promise<string>> {
+export async function influxToken(values: InfluxServerValues, given: Origins): Promise<() => Promise<string>> {
   const token = await rereadSecret(given, {plain: 'token', file: 'token-file'}, values)
   if (!token) throw new UsageError('--token is missing', {suggestion: 'Set INFLUX_TOKEN, or name a file with --token-file'})
   return token

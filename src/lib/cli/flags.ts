@@ -45,7 +45,8 @@ export const generalFlags = {
   json: toggleFlag({summary: 'print the result as one JSON object', group: 'GENERAL'}),
 } as const
 
-export const influxFlags = {
+/** How to reach InfluxDB: all that a command needs which asks it about buckets. */
+export const influxServerFlags = {
   'influx-url': valueFlag(httpUrl, {
     summary: 'address of the InfluxDB 2 server',
     group: 'INFLUXDB',
@@ -84,6 +85,10 @@ export const influxFlags = {
     value: 'FILE',
   }),
   'influx-skip-verify': toggleFlag({summary: 'accept any certificate', group: 'INFLUXDB'}),
+} as const
+
+export const influxFlags = {
+  ...influxServerFlags,
   compression: valueFlag(oneOf(['auto', 'gzip', 'none']), {
     summary: 'auto compresses except on loopback',
     group: 'INFLUXDB',
@@ -233,6 +238,14 @@ export const batchFlags = ({size: count, bytes = '8MB', inFlight = 2}: BatchDefa
 
 export const deadLetterFile = (command: string) => `./dead-letters/${command}.ndjson`
 
+export const retryFlag = {
+  'retry-for': valueFlag(duration, {
+    summary: 'how long to be patient with a server; an endless run for ever, any other 5m',
+    group: 'DELIVERY',
+    value: 'D',
+  }),
+} as const
+
 export const deliveryFlags = (command: string) => ({
   'dead-letter': valueFlag(deadLetter, {
     summary: 'where rejected records go: a file, kafka:TOPIC, or none to stop at the first',
@@ -240,11 +253,7 @@ export const deliveryFlags = (command: string) => ({
     fallback: deadLetterFile(command),
     value: 'WHERE',
   }),
-  'retry-for': valueFlag(duration, {
-    summary: 'how long to be patient with a server; an endless run for ever, any other 5m',
-    group: 'DELIVERY',
-    value: 'D',
-  }),
+  ...retryFlag,
   'shutdown-timeout': valueFlag(duration, {
     summary: 'how long to write what was read after a signal',
     group: 'DELIVERY',

@@ -88,6 +88,8 @@ describe('JSON', () => {
     ['kafka-to-clickhouse', '--dry-run'],
     ['kafka-to-clickhouse', '--print-ddl'],
     ['sample', 'sensors'],
+    ['buckets', 'create', '--dry-run'],
+    ['buckets', 'export'],
   ])('is refused where standard output is for data: %s %s', async (...args) => {
     const result = await ucs([...args, '--json'])
     expect({code: result.code, stderr: result.stderr}).toEqual({code: 2, stderr: ''})

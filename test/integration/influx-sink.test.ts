@@ -1,9 +1,8 @@
 import {describe, expect, test} from 'vitest'
 import type {InfluxSinkOptions} from '../../src/lib/sinks/influx.ts'
-import {findBucket} from '../../src/lib/clients/influx-admin.ts'
 import {isolate} from '../../src/lib/core/isolate.ts'
 import {encodePoint, type FieldValue, type Line} from '../../src/lib/format/line-protocol.ts'
-import {describeWith, useInflux} from '../services/use.ts'
+import {describeWith} from '../services/use.ts'
 import {type BucketOptions, influxClient, influxSink, newBucket} from './influx-bucket.ts'
 
 const never = new AbortController().signal
@@ -186,30 +185,6 @@ describeWith('influx')('the InfluxDB sink', () => {
     expect(asked).toBe(0)
     for (const offset of [1n, 2n]) await settle([point({f: 'x'}, MONDAY + offset)])
     expect(asked).toBe(1)
-  })
-
-  describe('a bucket', () => {
-    const where = () => ({
-      ...useInflux(),
-      url: new URL(useInflux().url),
-      timeoutMilliseconds: 10_000,
-      ca: undefined,
-      skipsVerification: false,
-    })
-
-    test('is found with the length of its shards', async () => {
-      const {name} = await newBucket({shardSeconds: 7200})
-      expect(await findBucket({...where(), bucket: name})).toEqual({name, shardSeconds: 7200})
-    })
-
-    test('that is missing, or of a missing organisation, is not found', async () => {
-      expect(await findBucket({...where(), bucket: 'absent'})).toBeUndefined()
-      expect(await findBucket({...where(), bucket: 'first', org: 'absent'})).toBeUndefined()
-    })
-
-    test('cannot be looked for with a wrong token', async () => {
-      await expect(findBucket({...where(), bucket: 'first', token: 'wrong'})).rejects.toThrow()
-    })
   })
 })
 

@@ -4,7 +4,7 @@ import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
 import type {batchFlags, dryRunFlag, influxBucketFlag, influxFlags, typeConflictFlag} from './flags.ts'
 import {createLinesSink} from '../sinks/lines.ts'
-import {influxClient, influxToken, influxTrust, shouldCompress} from './connections.ts'
+import {bucketsClient, influxClient, influxToken, shouldCompress} from './connections.ts'
 
 type SinkValues = Values<
   typeof influxFlags & typeof typeConflictFlag & typeof dryRunFlag & ReturnType<typeof influxBucketFlag> & ReturnType<typeof batchFlags>
@@ -46,20 +46,15 @@ export async function openInfluxSinks(
     createInfluxSink({client, bucket, compresses, maxInFlight, onTypeConflict, shardNanoseconds: () => shardNanoseconds(bucket)})
 
   async function shardNanoseconds(bucket: string): Promise<bigint> {
-    const {findBucket} = await import('../clients/influx-admin.ts')
+    const buckets = await bucketsClient(values, token, clock, new AbortController().signal)
     try {
-      const found = await findBucket({
-        url: values['influx-url'],
-        org: values['influx-org'],
-        token: await token(),
-        bucket,
-        timeoutMilliseconds: values['influx-timeout'],
-        ...(await influxTrust(values)),
-      })
+      const found = await buckets.named({org: values['influx-org']}, bucket)
       return BigInt(found?.shardSeconds ?? 3600) * 1_000_000_000n
     } catch (error) {
       log.debug('bucket.unreadable', {message: (error as Error).message})
       return HOUR_NANOSECONDS // the shortest that a bucket can have: more requests, never a wrong verdict
+    } finally {
+      buckets.close()
     }
   }
 }

@@ -144,7 +144,7 @@ describe('an answer that is the end of a run', () => {
       body: {code: 'not found', message: 'bucket "a&b" not found'},
       name: 'NotFoundError',
       retryable: 'after success',
-      suggestion: 'Create the bucket, or name another with --influx-bucket or INFLUX_BUCKET',
+      suggestion: 'Create it with ucs buckets create, or name another with --influx-bucket or INFLUX_BUCKET',
     },
     {
       status: 404,

@@ -358,7 +358,7 @@ describeWith('kafka', 'influx')('kafka-to-influx', () => {
         name: 'a bucket that is not there',
         args: ['--influx-bucket', 'nowhere'],
         exit: 69,
-        error: {code: 'NOT_FOUND', message: 'bucket "nowhere" not found', suggestion: 'Create the bucket, or name another'},
+        error: {code: 'NOT_FOUND', message: 'bucket "nowhere" not found', suggestion: 'Create it with ucs buckets create, or name another'},
       },
       {
         name: 'an organisation that is not there',

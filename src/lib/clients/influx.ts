@@ -84,7 +84,9 @@ export const CHECK_ORG = 'Check --influx-org or INFLUX_ORG'
 export const CHECK_ADDRESS = 'Is --influx-url the address of an InfluxDB 2 server?'
 
 const suggestionFor = (message: string) =>
-  message.startsWith('organization') ? CHECK_ORG : 'Create the bucket, or name another with --influx-bucket or INFLUX_BUCKET'
+  message.startsWith('organization')
+    ? CHECK_ORG
+    : 'Create it with ucs buckets create, or name another with --influx-bucket or INFLUX_BUCKET'
 
 /** `{"code": …, "message": …}`; anything else comes from something in between, and its first line has to do. */
 export function readAnswer(text: string): {code: unknown; message: string; isInfluxDb: boolean} {

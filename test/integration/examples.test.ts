@@ -5,6 +5,7 @@ import {expect, onTestFinished, test} from 'vitest'
 import {runScript} from '../commands/shell.ts'
 import {describeWith, useInflux, useKafka, usePrometheus} from '../services/use.ts'
 import {newBucket} from './influx-bucket.ts'
+import {newOrg} from './influx-org.ts'
 import {connectRecords} from './records.ts'
 
 const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url))
@@ -40,6 +41,17 @@ describeWith('prometheus', 'influx')('the example prometheus-etl', () => {
     expect(status).toBe(0)
     expect(stdout).toMatch(/^interval +300 +config file etl\.yaml:\d+:3$/m)
     expect((await bucket.stored()).map(({_measurement}) => _measurement)).toContain('up')
+  })
+})
+
+describeWith('influx')('the example buckets', () => {
+  test('makes what is missing, finds it the next time, and keeps it as a file', async () => {
+    const org = await newOrg()
+    const {status, stdout} = run('buckets', org.env)
+    expect(status).toBe(0)
+    expect(stdout).toMatch(/^create +CO2 +retention 90d, shardDuration 7d, description "ppm"$/m)
+    expect(stdout).toMatch(/^"skipped":\["Power Consumption",.*"Water"\]$/m)
+    expect(await org.buckets()).toHaveLength(7)
   })
 })
 

@@ -218,7 +218,7 @@ describeWith('kafka')('a topic', () => {
 
   test('on a broker that does not answer is given up when the time to connect is over', async () => {
     const {port} = await serveSilence()
-    const settings = {...plainSettings(`127.0.0.1:${port}`), connectTimeoutMilliseconds: 200}
+    const settings = {...plainSettings(`127.0.0.1:${port}`), connectTimeoutMilliseconds: 1000}
     await expect(readToEnd({settings, topic: 'any', retryForMilliseconds: 0})).rejects.toThrow('takes connections and does not answer')
   })
 

@@ -87,11 +87,16 @@ describe('an arrival', () => {
 })
 
 describe('after the end', () => {
-  it.each([undefined, new Error('it failed')])('nobody waits to be taken or let in (%s)', async (failure) => {
+  it.each([
+    {failure: undefined, taken: ['a', 'b']},
+    {failure: new Error('it failed'), taken: []},
+  ])('nobody waits to be taken or let in, and what comes later is dropped ($failure)', async ({failure, taken}) => {
     const feed = createFeed<string>()
     const before = [feed.putLive('a'), feed.putFill('b'), feed.putFill('c')]
     feed.end(failure)
     const after = [feed.putLive('d'), feed.putFill('e'), feed.putFill('f')]
     expect(await Promise.all([...before, ...after].map(isKept))).toEqual(Array(6).fill(true))
+    const all = [feed.takeLive(), feed.takeLive(), feed.takeFill(), feed.takeFill()]
+    expect(all.filter((item) => item !== undefined)).toEqual(taken)
   })
 })

@@ -6,6 +6,11 @@ import {cursorAt, INTERVAL, momentOf, onlyJob, remembering, secondsOf, setUp, te
 
 const away = () => new UnavailableError('503')
 const isLater = ({kind}: Asked) => kind === 'range'
+/** Of so many series one has values. */
+const wideAnswerTo = (asked: Asked, series: number) => {
+  const empty = answerOf([{labels: {}, points: []}]).series[0]!
+  return {...answerOf([]), series: [...answerTo(asked).series, ...Array<typeof empty>(series - 1).fill(empty)]}
+}
 
 describe('a gap', () => {
   it('is asked for in one range, aligned, with the missing moments and no others', async () => {
@@ -60,6 +65,18 @@ describe('a gap', () => {
     expect(await scene.readUntil(110)).toEqual(['q@105'])
   })
 
+  it('of a query that has values at moments and none over a range is asked for moment by moment', async () => {
+    const scene = await setUp({
+      async answer(asked) {
+        if (isLater(asked)) throw new UsageError('invalid expression type "range vector"')
+        if (asked.from === momentOf(15)) await scene.sleep(50)
+        return answerTo(asked)
+      },
+    })
+    expect((await scene.readUntil(70)).toSorted()).toEqual(['q@15', 'q@30*', 'q@45*', 'q@5', 'q@60*'])
+    expect(scene.asked()).toEqual(['q@5', 'q@15', 'q@30..60', 'q@30', 'q@45', 'q@60'])
+  })
+
   it('that cannot be asked for because of a bug of ours ends the run', async () => {
     const bug = new TypeError('a bug')
     const scene = await setUp({
@@ -82,7 +99,7 @@ describe('gaps', () => {
       queries: ['a', 'b', 'c'],
       memory,
       rules: {maxSeries: 10_000},
-      answer: (asked) => scene.sleep(0.1).then(() => answerTo(asked, 5000)), // so that a portion has 20 moments
+      answer: (asked) => scene.sleep(0.1).then(() => wideAnswerTo(asked, 5000)), // so that a portion has 20 moments
     })
     await scene.readUntil(14)
     const begins = scene.server.requests.map(({from, to, expression}) => ({expression, from: secondsOf(from), to: secondsOf(to)}))
@@ -116,7 +133,7 @@ describe('a portion', () => {
     const scene = await setUp({
       startAt: 1,
       memory: await remembering({q: cursorAt(longAgo)}),
-      answer: (asked) => ({...answerTo({...asked, to: asked.from}), series: Array(series).fill(answerTo(asked).series[0])}),
+      answer: (asked) => wideAnswerTo({...asked, to: asked.from}, series),
     })
     const reader = scene.reader()
     for (let chunk = 0; chunk < 20 && scene.server.requests.length < 3; chunk++) await reader.take()
@@ -128,7 +145,7 @@ describe('a portion', () => {
       startAt: 100,
       memory: await remembering({q: cursorAt(-15 * 20)}),
       rules: {maxSeries: 200_000},
-      answer: () => answerOf(Array(150_000).fill({labels: {}, points: []})),
+      answer: (asked) => wideAnswerTo(asked, 150_000),
     })
     await scene.readUntil(104)
     expect(momentsAsked(scene.server.requests)).toEqual([20, 1, 1, 1, 1, 1, 1])
@@ -174,6 +191,19 @@ describe('a portion', () => {
     await scene.readUntil(200)
     expect(at).toEqual([20, 21, 23, 27, 35, 51, 83, 143])
     expect(JSON.parse(onlyJob(scene).progress.cursor()!)).toMatchObject({gaps: [[momentOf(0), expect.any(Number)]]})
+  })
+
+  it('that rests has one timer, however often a gap may have opened meanwhile', async () => {
+    const scene = await setUp({
+      startAt: 20,
+      queries: ['bad', 'good'],
+      memory: await remembering({bad: cursorAt(0)}),
+      answer: (asked) => (asked.from === momentOf(15) ? Promise.reject(away()) : answerOf([])),
+    })
+    const reading = scene.readUntil(202)
+    await scene.until(201)
+    expect(scene.timers()).toBe(3) // one until the next cycle, one until it has rested, and one of this test
+    await reading
   })
 
   it('that can never be answered does not keep later ones from being filled, and has its turn again when they are', async () => {
@@ -237,7 +267,7 @@ describe('what is live', () => {
       startAt: 10,
       memory: await remembering({q: cursorAt(-15 * 400)}),
       rules: {concurrency: 1},
-      answer: (asked) => scene.sleep(3).then(() => answerTo(asked, 1000)),
+      answer: (asked) => scene.sleep(3).then(() => wideAnswerTo(asked, 1000)),
     })
     const read = await scene.readUntil(100)
     const moments = (isFill: boolean) => [...new Set(read.filter((text) => text.endsWith('*') === isFill))]
@@ -291,6 +321,26 @@ describe('while nobody takes anything', () => {
     expect(onlyJob(scene).progress.cursor()).toBe(cursorAt(15))
     expect(textsOf(await next)).toEqual(['q@30'])
     expect(scene.asked()).toEqual(['q@5', 'q@15', 'q@30'])
+  })
+
+  it('an empty answer is settled in its turn also when it comes in the middle of a fill', async () => {
+    const scene = await setUp({
+      startAt: 10,
+      memory: await remembering({q: cursorAt(-600)}),
+      async answer(asked) {
+        if (asked.kind === 'range') await scene.sleep(6)
+        return asked.from === momentOf(30) ? answerOf([]) : answerTo(asked, 200)
+      },
+    })
+    const {take} = scene.reader()
+    const live = await take()
+    const fill = await take()
+    expect([textsOf(live)[0], textsOf(fill)[0]]).toEqual(['q@15', 'q@-585*'])
+    await scene.until(31)
+    await take()
+    expect(onlyJob(scene).progress.accountedUntil()).toBeLessThan(momentOf(15))
+    await scene.source.ack([...live!, ...fill!])
+    expect(onlyJob(scene).progress.accountedUntil()).toBe(momentOf(30))
   })
 })
 
@@ -372,6 +422,7 @@ describe('the past', () => {
   it('has its other moments filled when one of them has too many series, and then 3 is how it ends', async () => {
     const scene = await past({rules: {maxSeries: 2}, answer: (asked) => answerTo(asked, momentsIn(asked).includes(momentOf(75)) ? 3 : 1)})
     expect(await scene.readUntil()).toEqual(all.filter((text) => text !== 'q@75*'))
+    expect(secondsOf(scene.clock.now())).toBeLessThan(10_060)
     await expect(scene.source.complete()).rejects.toMatchObject({code: 'PARTIAL', message: expect.stringContaining('1 of 1') as string})
     expect(JSON.parse(scene.memory.cursors.get('q')!)).toEqual({until: momentOf(600), gaps: [[momentOf(60), momentOf(90)]]})
   })

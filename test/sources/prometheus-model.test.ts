@@ -18,7 +18,7 @@ import {virtualClock} from '../fakes/virtual-clock.ts'
  * while, each moment is stored, from the first run on.
  */
 
-const SERIES_OF_RUNS = 60
+const SERIES_OF_RUNS = 40
 const INTERVAL = 15_000
 const BEGIN = 1_800_000_000_000
 const QUERIES = ['a', 'b', 'c']

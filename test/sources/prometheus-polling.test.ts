@@ -45,6 +45,16 @@ describe('a cycle', () => {
     expect(await scene.readUntil(35)).toContain('q@15*')
   })
 
+  it('that failed is a gap at once, and filled before a later one is answered', async () => {
+    const scene = await setUp({
+      answer(asked) {
+        if (scene.clock.now() === momentOf(15)) throw away()
+        return answerTo(asked)
+      },
+    })
+    expect(await scene.readUntil(29)).toEqual(['q@5', 'q@15*'])
+  })
+
   it('of a run with a cursor waits for the next moment, and what was due before is asked for later', async () => {
     const scene = await setUp({startAt: 37, memory: await remembering({q: cursorAt(0)})})
     expect((await scene.readUntil(50)).toSorted()).toEqual(['q@15*', 'q@30*', 'q@45'])
@@ -77,6 +87,16 @@ describe('a cycle', () => {
     const scene = await setUp({startAt: 20, memory: await remembering({q: cursorAt(60)})})
     const read = await scene.readUntil(100)
     expect(read.filter((text) => text.endsWith('*'))).toEqual([])
+  })
+})
+
+describe('a cursor that is ahead of the clock', () => {
+  it('by more than clocks are put back is told, and moments are asked for and settled from now on', async () => {
+    const scene = await setUp({startAt: 20, memory: await remembering({q: cursorAt(3600, [3000, 3100])})})
+    expect(await scene.readUntil(50)).toEqual(['q@30', 'q@45'])
+    expect(scene.failures()).toEqual(['cursor.ahead'])
+    await scene.source.close()
+    expect(scene.memory.cursors.get('q')).toBe(cursorAt(45))
   })
 })
 
@@ -183,6 +203,15 @@ describe('before the first answer of a server', () => {
     expect(scene.timers()).toBe(0)
   })
 
+  it('UsageError of a query ends an endless run, though other queries were answered by that server', async () => {
+    const scene = await setUp({
+      queries: ['good', 'bad'],
+      answer: (asked) =>
+        asked.expression === 'good' ? answerTo(asked) : scene.sleep(1).then(() => Promise.reject(new UsageError('bad_data'))),
+    })
+    await expect(scene.readUntil()).rejects.toThrow('bad_data')
+  })
+
   it('AuthError of a query ends no run when another query was answered by that server', async () => {
     const scene = await setUp({
       queries: ['open', 'secret'],
@@ -259,6 +288,43 @@ describe('a server that is away', () => {
   })
 })
 
+describe('the patience of an endless run', () => {
+  it('ends it when a server has answered nothing for as long', async () => {
+    const scene = await setUp({
+      queries: ['a', 'b'],
+      servers: {
+        north: (asked) => answerTo(asked),
+        south: (asked) => (asked.from <= momentOf(15) ? answerTo(asked) : Promise.reject(away())),
+      },
+      patience: 60,
+    })
+    await expect(scene.readUntil()).rejects.toThrow('503')
+    expect(secondsOf(scene.clock.now())).toBe(30 + 60)
+  })
+
+  it('is not lost by a query that fails when the server answers another', async () => {
+    const scene = await setUp({
+      queries: ['good', 'bad'],
+      answer: (asked) => (asked.expression === 'bad' ? Promise.reject(away()) : answerTo(asked)),
+      patience: 60,
+    })
+    expect(await scene.readUntil(200)).toContain('good@195')
+  })
+
+  it('begins anew with each answer', async () => {
+    const scene = await setUp({
+      answer: (asked) => (asked.from % 45_000 === 0 ? answerTo(asked) : Promise.reject(away())),
+      patience: 40,
+    })
+    expect(await scene.readUntil(300)).toContain('q@270')
+  })
+
+  it('is not lost by what a query finds: its server has answered', async () => {
+    const scene = await setUp({answer: () => Promise.reject(new DataError('not executable', '422')), patience: 60})
+    expect(await scene.readUntil(300)).toEqual([])
+  })
+})
+
 describe('connected', () => {
   it('is a run whose first cycle has ended, however it did, while a server lets it in', async () => {
     let answer: () => ReturnType<typeof answerOf> = () => {
@@ -306,5 +372,6 @@ describe('a stop', () => {
     expect(scene.timers()).toBe(0)
     expect(scene.server.inFlight()).toBe(0)
     expect(scene.failures()).toEqual([])
+    expect(scene.reports.map(({failed}) => failed)).toEqual(scene.reports.map(() => 0))
   })
 })

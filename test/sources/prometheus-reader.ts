@@ -32,6 +32,7 @@ export interface Options {
   readonly kind?: Work['kind']
   /** Seconds. */
   readonly startAt?: number
+  /** Seconds; for ever in an endless run. */
   readonly patience?: number
   /** Of cron expressions, whose moments are not regular. */
   readonly timetable?: Timetable
@@ -51,7 +52,7 @@ const steps: Timetable = {next: (after) => after + INTERVAL * 1000, stepMillisec
 
 /** A source whose servers and whose reader are the test. */
 export async function setUp(options: Options = {}) {
-  const {queries = ['q'], kind = 'endless', startAt = 5, patience = 300, catchesUp = true, memory = memoryCheckpoint()} = options
+  const {queries = ['q'], kind = 'endless', startAt = 5, catchesUp = true, memory = memoryCheckpoint()} = options
   const {timetable = kind === 'endless' ? regular : steps} = options
   const {clock, timers, leap} = countingClock(virtualClock(momentOf(startAt)))
   const {log, events} = rememberingLogger()
@@ -68,12 +69,12 @@ export async function setUp(options: Options = {}) {
   )
   const reports: CycleReport[] = []
   const {stepMilliseconds} = timetable
-  const patienceMilliseconds = patience * 1000
+  const patienceMilliseconds = (options.patience ?? (kind === 'endless' ? Infinity : 300)) * 1000
   const source = createPrometheusSource(
     {
       jobs,
       work: {
-        endless: {kind: 'endless' as const, patienceMilliseconds: Infinity, schedule: timetable, startsNow: stepMilliseconds !== undefined},
+        endless: {kind: 'endless' as const, patienceMilliseconds, schedule: timetable, startsNow: stepMilliseconds !== undefined},
         once: {kind: 'once' as const, near, patienceMilliseconds},
         backfill: {kind: 'backfill' as const, patienceMilliseconds},
       }[kind],

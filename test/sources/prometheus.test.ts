@@ -312,6 +312,7 @@ describe.each(['endless', 'once', 'backfill'] as const)('a stop of a run of kind
     await settled()
     expect(scene.timers()).toBe(0)
     expect(scene.servers.map(({inFlight}) => inFlight())).toEqual([0, 0])
+    expect(scene.jobs.map(({givenUp}) => givenUp)).toEqual(scene.jobs.map(() => undefined))
     await scene.source.close()
   }
 
@@ -333,12 +334,13 @@ describe.each(['endless', 'once', 'backfill'] as const)('a stop of a run of kind
   })
 
   it('in mid-request ends the read', async () => {
-    const scene = await open({servers: {north: hang, south: hang}})
+    const scene = await open({servers: {north: hang, south: hang}, patience: 0})
     const {take} = scene.reader()
     const next = take()
     await scene.sleep(5)
     scene.stop()
     await endsSoon(scene, next)
+    expect(scene.failures()).toEqual([])
   })
 
   it('in the wait before a retry ends the read', async () => {

@@ -211,6 +211,15 @@ describe('a query that fails', () => {
     ])
   })
 
+  it('for a gap is what keeps the query from being well, though cycles are answered', async () => {
+    const {attempts, job} = await setUp()
+    await attempts([away()], {purpose: 'gap'})
+    await attempts([])
+    expect(job.failure).toMatchObject({message: '503'})
+    await attempts([], {purpose: 'gap'})
+    expect(job.failure).toBeUndefined()
+  })
+
   it('tells of its retries to nobody who does not debug', async () => {
     const {attempts, events} = await setUp({queryRetries: 3, maxRetries: 3})
     await attempts([away(), away(), away(), away(), away()])

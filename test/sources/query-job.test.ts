@@ -57,6 +57,14 @@ describe('a query', () => {
     expect(resumed.job.progress.cursor()).toBe(cursor)
   })
 
+  it('is resumed where a run before has left a cursor', async () => {
+    const {checkpoint} = memoryCheckpoint()
+    const open = async () => (await openJob({cursor: {checkpoint, key: 'k'}, begin: '{"until":5,"gaps":[]}'})).job
+    expect((await open()).isResumed).toBe(false)
+    await checkpoint.save('k', '{"until":9,"gaps":[]}')
+    expect((await open()).isResumed).toBe(true)
+  })
+
   it('is new where nothing tells how far it has come', async () => {
     expect((await openJob()).job.isNew).toBe(true)
     expect((await openJob({begin: '{"until":5,"gaps":[]}'})).job.isNew).toBe(false)
@@ -122,7 +130,7 @@ describe('a moment', () => {
 
   it('that was missed between two is a gap when the second is settled, though a third is on its way', async () => {
     const job = await begun()
-    for (const moment of [10, 30, 50]) job.asked(moment)
+    for (const moment of [10, 30, 50, 70]) job.asked(moment)
     for (const moment of [20, 40]) job.missed(moment)
     job.settled(10)
     job.settled(30)
@@ -172,10 +180,10 @@ describe('a cursor', () => {
     for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     job.progress.settle(20)
     job.save()
-    const flushed = job.flush()
-    await settled()
-    saves[1]?.end()
-    await flushed
+    const flushing = job.flush().then(() => 'flushed')
+    expect(await Promise.race([flushing, settled('not yet')])).toBe('not yet')
+    saves[1]!.end()
+    await flushing
     expect(untilOf(cursors.get('a key'))).toBe(20)
   })
 
@@ -203,6 +211,25 @@ describe('a cursor', () => {
     job.save()
     await job.flush()
     expect(untilOf(cursors.get('a key'))).toBe(20)
+  })
+
+  it('that cannot be saved is told once, until it was saved', async () => {
+    let isFull = true
+    const {job, events} = await openJob({}, () => {
+      if (isFull) throw diskFull()
+    })
+    const save = async (moment: number) => {
+      job.settled(moment)
+      await job.flush().catch(() => {})
+    }
+    await save(10)
+    await save(20)
+    isFull = false
+    await save(30)
+    isFull = true
+    expect(events).toHaveLength(1)
+    await save(40)
+    expect(events).toHaveLength(2)
   })
 
   it('that could not be saved is tried again by a flush, which rejects when that fails as well', async () => {

@@ -62,7 +62,7 @@ export function createAsker(rules: AskingRules, runtime: Pick<Runtime, 'clock' |
       } catch (error) {
         if (question.signal.aborted) throw error
         noteFailure(job, purpose, error as UcsError)
-        job.failingSince ??= begunAt
+        job.failingSince = error instanceof DataError ? undefined : (job.failingSince ?? begunAt) // a refusal is an answer
         throw error
       }
     },

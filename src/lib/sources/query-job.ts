@@ -122,25 +122,23 @@ export async function openQueryJob({server, query, timetable, cursor, begin, log
   function save(): void {
     if (!cursor) return
     isBehind = true
-    saving ??= catchUp(cursor).finally(() => {
+    saving ??= saveNow(cursor).finally(() => {
       saving = undefined
-      if (isBehind) save() // since it last looked
+      if (isBehind) save() // it has moved on meanwhile
     })
   }
 
-  async function catchUp({checkpoint, key}: NonNullable<JobOptions['cursor']>): Promise<void> {
-    while (isBehind) {
-      isBehind = false
-      const text = progress.cursor()
-      if (text === undefined) return
-      try {
-        await checkpoint.save(key, text)
-        unsaved = undefined
-      } catch (error) {
-        const isNew = unsaved === undefined
-        unsaved = error // what it stands for is stored, and would only be read once more
-        if (isNew) log.warn('cursor.unsaved', {query: label, message: (error as Error).message})
-      }
+  async function saveNow({checkpoint, key}: NonNullable<JobOptions['cursor']>): Promise<void> {
+    isBehind = false
+    const text = progress.cursor()
+    if (text === undefined) return
+    try {
+      await checkpoint.save(key, text)
+      unsaved = undefined
+    } catch (error) {
+      const isNew = unsaved === undefined
+      unsaved = error // what it stands for is stored, and would only be read once more
+      if (isNew) log.warn('cursor.unsaved', {query: label, message: (error as Error).message})
     }
   }
 }

@@ -1,4 +1,5 @@
-import type {Runtime} from '../lib/core/types.ts'
+import type {Runtime, Sink} from '../lib/core/types.ts'
+import type {Line} from '../lib/format/line-protocol.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {openDeadLetters} from '../lib/cli/dead-letters.ts'
 import {withVariables} from '../lib/cli/flag.ts'
@@ -25,7 +26,10 @@ import {batchLimits, planWithSink, runStream, streamOptions} from '../lib/cli/st
 const {interval, ...otherSchedule} = scheduleFlags({interval: '15'})
 const bucket = influxBucketFlag('prometheus')
 
-const YOUNG_GENERATION_BYTES = 48 * 2 ** 20
+const YOUNG_GENERATION_BYTES = 64 * 2 ** 20
+
+/** A moment of a series has one value, whenever it is asked for: two batches that hold it need not wait for each other. */
+const anyOrder = ({key: _, ...sink}: Sink<Line>): Sink<Line> => sink
 
 export default class PromToInflux extends BaseCommand {
   static override summary = 'Write what queries of Prometheus find to InfluxDB.'
@@ -106,7 +110,7 @@ Without --once or --from the command runs until it gets a signal.`
           ...(await openDeadLetters(values, given, {command, source, raw: rawSample, isDryRun: values['dry-run']}, runtime)),
           leftover: (count) => (count === 0 ? '' : `${count} samples were not written, they will be asked for again`),
         },
-        async () => metrics.watched(await openSink(runtime)),
+        async () => metrics.watched(anyOrder(await openSink(runtime))),
       )
     })
     this.finish()

@@ -84,7 +84,7 @@ export async function fillGaps(filling: Filling): Promise<void> {
     } catch (error) {
       if (signal.aborted) return job.progress.giveBack(portion)
       if (!(error instanceof UcsError)) throw error
-      if (error instanceof UsageError && job.hasAnswered && portion.moments > 1) {
+      if (error instanceof UsageError && portion.moments > 1) {
         oneByOne.add(job) // a range selector, or a string: it has a value at each moment, and none over a range of them
         return job.progress.giveBack(portion)
       }

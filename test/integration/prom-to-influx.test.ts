@@ -203,7 +203,7 @@ describeWith('influx')('prom-to-influx', () => {
         child.kill('SIGTERM')
         expect((await result).code).toBe(0)
         const moments = momentsOf(await stored()).filter(Number.isInteger)
-        expect(moments.length).toBeGreaterThan(4)
+        expect(moments.length).toBeGreaterThanOrEqual(4) // one before, and three that were missed
         expect(gapsOf(moments, 1)).toEqual([])
       })
 
@@ -223,7 +223,7 @@ describeWith('influx')('prom-to-influx', () => {
         expect((await result).code).toBe(0)
         expect(output().stderr.match(/"event":"query.failed"/g)).toHaveLength(1)
         const moments = momentsOf(await stored()).filter(Number.isInteger)
-        expect(moments.length).toBeGreaterThan(4)
+        expect(moments.length).toBeGreaterThanOrEqual(4) // one before, and three that were missed
         expect(gapsOf(moments, 1)).toEqual([])
       })
 

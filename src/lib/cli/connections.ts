@@ -8,9 +8,7 @@ import type {KafkaSettings} from '../clients/kafka/connection.ts'
 import type {Clock} from '../core/types.ts'
 import type {Given} from '../runtime/given.ts'
 import type {Values} from './flag.ts'
-import type {PrometheusServer} from '../sources/query-job.ts'
 import type {clickhouseFlags, influxFlags, influxServerFlags, kafkaFlags} from './flags.ts'
-import type {prometheusFlags} from './prometheus-flags.ts'
 import type {UcsError} from '../errors.ts'
 import {AuthError, UsageError} from '../errors.ts'
 import {readNamedFile} from '../runtime/named-file.ts'
@@ -108,7 +106,7 @@ export async function influxToken(values: InfluxServerValues, given: Origins): P
 }
 
 /** A secret, or a way to read it again: a rotated file takes effect at the next attempt. Undefined where none is given. */
-async function rereadSecret(
+export async function rereadSecret(
   given: Origins,
   names: {plain: string; file: string},
   values: Readonly<Record<string, unknown>>,
@@ -135,74 +133,6 @@ export async function rereadSecretFile(path: string, flag: string): Promise<() =
 
     return last
   }
-}
-
-export interface PrometheusConnection {
-  readonly queryTimeoutMilliseconds: number
-  readonly clock: Clock
-}
-
-/** Everything about how to reach Prometheus is the same for all of its servers, but a user in the address of one is its own. */
-export async function prometheusClients(
-  values: Values<typeof prometheusFlags>,
-  given: Origins,
-  {queryTimeoutMilliseconds, clock}: PrometheusConnection,
-): Promise<readonly PrometheusServer[]> {
-  const [{createHttpClient, isLoopback}, {createPrometheusClient}, authorization, ca] = await Promise.all([
-    import('../clients/http.ts'),
-    import('../clients/prometheus.ts'),
-    prometheusAuthorization(values, given),
-    readPem(values, 'prometheus-ca'),
-  ])
-  const addresses = values['prometheus-url']
-  const names = addresses.map(({name, url}) => name ?? (addresses.length > 1 ? url.host : undefined))
-  if (new Set(names).size < names.length)
-    throw new UsageError('--prometheus-url: two servers have the same name', {suggestion: '--prometheus-url NAME=URL'})
-  return addresses.map(({url}, index) => ({
-    name: names[index],
-    client: createPrometheusClient({
-      http: createHttpClient({
-        baseUrl: url,
-        timeoutMilliseconds: queryTimeoutMilliseconds,
-        ca,
-        skipsVerification: values['prometheus-skip-verify'],
-        remedy: 'Is the server running? Check --prometheus-url or PROMETHEUS_URL',
-        caFlag: '--prometheus-ca',
-      }),
-      headers: async () => ({...Object.fromEntries(values['prometheus-header']), ...(await authorization(url))}),
-      timeoutMilliseconds: queryTimeoutMilliseconds,
-      compresses: !isLoopback(url),
-      now: () => clock.now(),
-    }),
-  }))
-}
-
-async function prometheusAuthorization(
-  values: Values<typeof prometheusFlags>,
-  given: Origins,
-): Promise<(url: URL) => Promise<Record<string, string>>> {
-  const [token, password] = await Promise.all([
-    rereadSecret(given, {plain: 'prometheus-token', file: 'prometheus-token-file'}, values),
-    rereadSecret(given, {plain: 'prometheus-password', file: 'prometheus-password-file'}, values),
-  ])
-  const user = values['prometheus-user']
-  if (token && password) throw new UsageError('--prometheus-token and --prometheus-password exclude each other')
-  if ((user === undefined) !== (password === undefined)) throw new UsageError('--prometheus-user and --prometheus-password belong together')
-  return async ({username, password: secret}) => {
-    if (username !== '') return {Authorization: basic(decodeURIComponent(username), decodeURIComponent(secret))}
-    if (token) return {Authorization: headerText(`Bearer ${await token()}`)}
-    return password ? {Authorization: basic(user!, await password())} : {}
-  }
-}
-
-const basic = (user: string, password: string) => `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
-
-/** Node takes a header for a mistake of the program when it holds, say, the typographic quotes of a document. */
-function headerText(text: string): string {
-  if (/^[\x20-\x7e]*$/.test(text)) return text
-  throw new AuthError('the bearer token holds a character that no token has', {
-    suggestion: 'Check --prometheus-token or --prometheus-token-file',
-  })
 }
 
 export async function shouldCompress({compression, 'influx-url': url}: Values<typeof influxFlags>): Promise<boolean> {
@@ -256,7 +186,7 @@ async function readSecretFile(path: string, flag: string): Promise<string> {
 }
 
 /** Before anything is started: TLS would only say that it failed. */
-async function readPem<K extends string>(
+export async function readPem<K extends string>(
   values: Readonly<Record<K, unknown>>,
   name: K,
   proves: (pem: string) => unknown = readCertificates,

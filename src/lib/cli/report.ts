@@ -1,6 +1,7 @@
 import type {Ledger} from '../core/types.ts'
 import type {NoticeCounts} from '../runtime/vitals.ts'
 import {UcsError} from '../errors.ts'
+import {printable} from '../format/printable.ts'
 
 /** The one object that `--json` prints. */
 export interface JsonResult {
@@ -54,9 +55,6 @@ const reasons = (counts: Readonly<Record<string, number>>) =>
 const NAMES_TOLD = 5
 
 /** "noticed label.missing 3, field.skipped 12 (MV101 7, P102 5)"; undefined where there was nothing. */
-/** A name comes from the data: what steers a terminal is spelt out. */
-const printable = (name: string) => name.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (each) => JSON.stringify(each).slice(1, -1))
-
 export function observationsText(counts: NoticeCounts): string | undefined {
   const kinds = Object.entries(counts).map(([kind, names]) => {
     const named = Object.fromEntries(Object.entries(names).filter(([name]) => name !== ''))

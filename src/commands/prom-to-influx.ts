@@ -1,5 +1,4 @@
-import type {Runtime, Sink} from '../lib/core/types.ts'
-import type {Line} from '../lib/format/line-protocol.ts'
+import type {Runtime} from '../lib/core/types.ts'
 import {BaseCommand} from '../lib/cli/base-command.ts'
 import {openDeadLetters} from '../lib/cli/dead-letters.ts'
 import {withVariables} from '../lib/cli/flag.ts'
@@ -14,7 +13,7 @@ import {
   kafkaFlags,
   typeConflictFlag,
 } from '../lib/cli/flags.ts'
-import {openInfluxSink} from '../lib/cli/influx-sink.ts'
+import {openInfluxSink, withoutKey} from '../lib/cli/influx-sink.ts'
 import {catchUpFlags, healthCheckFlag, prometheusFlags, queryFlags, sampleFlags, sampleInputFlag} from '../lib/cli/prometheus-flags.ts'
 import {isEndlessPolling, openPrometheus, pointTransform, queriesOf} from '../lib/cli/prometheus.ts'
 import {isLetters, openSampleLetters, rawSample} from '../lib/cli/sample-letters.ts'
@@ -27,9 +26,6 @@ const {interval, ...otherSchedule} = scheduleFlags({interval: '15'})
 const bucket = influxBucketFlag('prometheus')
 
 const YOUNG_GENERATION_BYTES = 64 * 2 ** 20
-
-/** A moment of a series has one value, whenever it is asked for: two batches that hold it need not wait for each other. */
-const anyOrder = ({key: _, ...sink}: Sink<Line>): Sink<Line> => sink
 
 export default class PromToInflux extends BaseCommand {
   static override summary = 'Write what queries of Prometheus find to InfluxDB.'
@@ -110,7 +106,7 @@ Without --once or --from the command runs until it gets a signal.`
           ...(await openDeadLetters(values, given, {command, source, raw: rawSample, isDryRun: values['dry-run']}, runtime)),
           leftover: (count) => (count === 0 ? '' : `${count} samples were not written, they will be asked for again`),
         },
-        async () => metrics.watched(anyOrder(await openSink(runtime))),
+        async () => metrics.watched(withoutKey(await openSink(runtime))), // a moment of a series has one value
       )
     })
     this.finish()

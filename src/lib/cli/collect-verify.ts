@@ -11,7 +11,8 @@ import {createCollectProgress} from '../jobs/collect-progress.ts'
 import {verifyCollected} from '../jobs/verify-collected.ts'
 import {fieldReader, relabel} from '../transforms/relabel.ts'
 import {openPairs, relabelOptions} from './collect.ts'
-import {cursorKey, openCheckpoint} from './collect-state.ts'
+import {cursorKey} from './collect-state.ts'
+import {openCheckpoint} from './cursors.ts'
 import {influxQueryClient, influxToken} from './connections.ts'
 
 /** How one query of one bucket compares. */

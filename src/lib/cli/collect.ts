@@ -20,11 +20,12 @@ import type {RelabelOptions} from '../transforms/relabel.ts'
 import {relabel} from '../transforms/relabel.ts'
 import {collectReport} from './collect-report.ts'
 import {openDeadLetters} from './dead-letters.ts'
-import {openInfluxSinks} from './influx-sink.ts'
+import {openInfluxSinks, withoutKey} from './influx-sink.ts'
 import {pairsOf} from './collect-pairs.ts'
 import {openQueries} from './collect-queries.ts'
 import {openSource, sourceSettings} from './collect-sources.ts'
-import {cursorKey, lockAll, openCheckpoint} from './collect-state.ts'
+import {cursorKey} from './collect-state.ts'
+import {lockAll, openCheckpoint} from './cursors.ts'
 import {timingOf} from './schedule.ts'
 import {batchLimits, closeAll} from './stream.ts'
 
@@ -227,8 +228,6 @@ function sharedSinks(sinkTo: (bucket: string) => Sink<Line>, limit: Limit, {log}
 
 /** A point that is copied comes once, and is the same when it comes again: nothing has to be kept in order. */
 const isDistinct = ({query}: CollectPair) => query.mode === 'raw' && query.template === undefined
-
-const withoutKey = ({key: _key, ...sink}: Sink<Line>): Sink<Line> => sink
 
 /** A row as a dead letter keeps it. */
 function rawPoint(point: unknown): RawMessage {

@@ -7,9 +7,8 @@ import {createHash} from 'node:crypto'
 import {redactUrls} from '../format/redact.ts'
 import {IoError, LockedError} from '../errors.ts'
 import {queryLabel} from '../format/prometheus-sample.ts'
-import {createFileCheckpoint} from '../runtime/checkpoint.ts'
 import {acquireLock} from '../runtime/lock.ts'
-import {stateFolder} from '../runtime/state.ts'
+import {lockAll, openCheckpoint} from './cursors.ts'
 
 interface State {
   readonly cursors: readonly {
@@ -32,23 +31,14 @@ export async function openState(
   const remembers = !values['dry-run'] && (past !== undefined || values['catch-up'])
   if (!remembers) return {cursors: pairs.map((pair) => ({...pair, cursor: undefined})), async forget() {}, async release() {}}
 
-  const checkpoint = createFileCheckpoint(stateFolder(values['state-dir'], process.env))
+  const checkpoint = openCheckpoint(values)
   const target = [redactUrls(values['influx-url'].href), values['influx-org'], values['influx-bucket']].join(' ')
   const headers = values['prometheus-header'] // such as the tenant: another has other data
   const audience = headers.length === 0 ? '' : ` headers=${createHash('sha256').update(JSON.stringify(headers)).digest('hex').slice(0, 12)}`
   const keyOf = ({server, query}: (typeof pairs)[number]) =>
     `prom-to-influx ${queryLabel(query)} query=${JSON.stringify([query.name ?? null, query.expression])} at=${server.name ?? ''}=${server.client.target}${audience} to=${target}${past?.key ?? ''}`
   const keys = pairs.map(keyOf)
-  const locks: Lock[] = []
-  const release = async () => {
-    await Promise.allSettled(locks.map((lock) => lock.release()))
-  }
-  try {
-    for (const [index, key] of keys.entries()) locks.push(await lockQuery(checkpoint.lockPath(key), queryLabel(pairs[index]!.query)))
-  } catch (error) {
-    await release()
-    throw error
-  }
+  const release = await lockAll(checkpoint, keys, (path, index) => lockQuery(path, queryLabel(pairs[index]!.query)))
 
   return {
     cursors: pairs.map((pair, index) => ({...pair, cursor: {checkpoint, key: keys[index]!}})),

@@ -4,11 +4,10 @@ import type {Lock} from '../runtime/lock.ts'
 import type {PrometheusServer} from '../sources/query-job.ts'
 import type {PrometheusValues} from './prometheus.ts'
 import {createHash} from 'node:crypto'
-import {redactUrls} from '../format/redact.ts'
 import {IoError, LockedError} from '../errors.ts'
 import {queryLabel} from '../format/prometheus-sample.ts'
 import {acquireLock} from '../runtime/lock.ts'
-import {lockAll, openCheckpoint} from './cursors.ts'
+import {bucketInKey, lockAll, openCheckpoint} from './cursors.ts'
 
 interface State {
   readonly cursors: readonly {
@@ -32,7 +31,7 @@ export async function openState(
   if (!remembers) return {cursors: pairs.map((pair) => ({...pair, cursor: undefined})), async forget() {}, async release() {}}
 
   const checkpoint = openCheckpoint(values)
-  const target = [redactUrls(values['influx-url'].href), values['influx-org'], values['influx-bucket']].join(' ')
+  const target = bucketInKey(values, values['influx-bucket'])
   const headers = values['prometheus-header'] // such as the tenant: another has other data
   const audience = headers.length === 0 ? '' : ` headers=${createHash('sha256').update(JSON.stringify(headers)).digest('hex').slice(0, 12)}`
   const keyOf = ({server, query}: (typeof pairs)[number]) =>
